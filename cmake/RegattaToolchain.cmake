@@ -1,0 +1,56 @@
+# Compiler, linker and cache settings that hold for every target.
+
+set(CMAKE_CXX_STANDARD 20)
+set(CMAKE_CXX_STANDARD_REQUIRED ON)
+set(CMAKE_CXX_EXTENSIONS OFF)
+set(CMAKE_CXX_VISIBILITY_PRESET hidden)
+set(CMAKE_C_VISIBILITY_PRESET hidden)
+set(CMAKE_VISIBILITY_INLINES_HIDDEN ON)
+set(CMAKE_CXX_FLAGS_DEBUG "-O1 -g1")
+set(CMAKE_CXX_FLAGS_RELEASE "-O2 -g1 -DNDEBUG")
+
+add_compile_options(-Wall -Wextra -Werror -Wno-missing-field-initializers)
+# One position-independent mode for libraries and executables, so that all of them can share one
+# precompiled header (GCC refuses a header made with -fPIC in a file compiled with -fPIE).
+add_compile_options(-fPIC)
+add_link_options(-Wl,--as-needed)
+
+find_program(REGATTA_MOLD mold)
+if(REGATTA_MOLD)
+  add_link_options(-fuse-ld=mold)
+endif()
+
+find_program(REGATTA_CCACHE ccache)
+if(REGATTA_CCACHE AND NOT CMAKE_CXX_COMPILER_LAUNCHER)
+  # pch_defines/time_macros: without them ccache never hits on a target with a precompiled header.
+  set(CMAKE_CXX_COMPILER_LAUNCHER
+      ${CMAKE_COMMAND} -E env CCACHE_SLOPPINESS=pch_defines,time_macros,include_file_mtime,include_file_ctime
+      CCACHE_BASEDIR=${CMAKE_SOURCE_DIR} CCACHE_NOHASHDIR=1 ${REGATTA_CCACHE})
+  if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU")
+    add_compile_options($<$<COMPILE_LANGUAGE:CXX>:-fpch-preprocess>)
+  endif()
+endif()
+
+if(REGATTA_FAULTS)
+  add_compile_definitions(REGATTA_FAULTS=1)
+endif()
+
+if(REGATTA_SANITIZE)
+  add_compile_options(-fsanitize=${REGATTA_SANITIZE} -fno-omit-frame-pointer)
+  add_link_options(-fsanitize=${REGATTA_SANITIZE})
+  if(REGATTA_SANITIZE MATCHES "undefined")
+    add_compile_options(-fno-sanitize-recover=undefined)
+    # libstdc++'s and Boost's virtual bases trip the vptr check across hidden visibility.
+    add_compile_options(-fno-sanitize=vptr)
+  endif()
+  if(REGATTA_SANITIZE MATCHES "thread")
+    # GCC 12 has no model of atomic_thread_fence under TSan; our code does not rely on bare fences
+    # for correctness that TSan should see, Boost.Asio's headers do mention them.
+    add_compile_options(-Wno-error=tsan)
+  endif()
+endif()
+if(REGATTA_FUZZ)
+  add_compile_options(-fsanitize=fuzzer-no-link)
+endif()
+
+find_package(Threads REQUIRED)
