@@ -40,8 +40,8 @@ inline absl::Status Annotate(const absl::Status& status, absl::string_view conte
 }  // namespace regatta
 
 // For functions that return absl::Status or absl::StatusOr.
-#define RETURN_IF_ERROR(expr)                                     \
-  do {                                                            \
+#define RETURN_IF_ERROR(expr)                                                \
+  do {                                                                       \
     if (auto absl_status_ = (expr); !absl_status_.ok()) return absl_status_; \
   } while (0)
 

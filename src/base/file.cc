@@ -77,7 +77,7 @@ Status MakeFolders(const std::string& path, int mode) {
       return ErrnoStatus(errno, "cannot make the folder " + part);
     }
   }
-  struct stat info {};
+  struct stat info{};
   if (stat(path.c_str(), &info) != 0) return ErrnoStatus(errno, "cannot make the folder " + path);
   if (!S_ISDIR(info.st_mode)) {
     return Status(Code::kFailedPrecondition, path + " is a file; a folder is needed there");

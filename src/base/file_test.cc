@@ -27,7 +27,7 @@ TEST_F(FileTest, WritesDurablyAndReadsBack) {
   ASSERT_TRUE(WriteFileDurably(path, "old").ok());
   ASSERT_TRUE(WriteFileDurably(path, std::string("new\0bytes", 9), 0600).ok());
   EXPECT_EQ(*ReadFile(path), std::string("new\0bytes", 9));
-  struct stat info {};
+  struct stat info{};
   ASSERT_EQ(stat(path.c_str(), &info), 0);
   EXPECT_EQ(info.st_mode & 0777, 0600u);
 }

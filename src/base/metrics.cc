@@ -50,9 +50,8 @@ std::string Number(double value) {
 }  // namespace
 
 const std::vector<double>& Histogram::Bounds() {
-  static const std::vector<double>& bounds =
-      *new std::vector<double>{0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1,
-                               0.25,   0.5,   1,      2.5,   5,    10,    30,   60};
+  static const std::vector<double>& bounds = *new std::vector<double>{
+      0.0005, 0.001, 0.0025, 0.005, 0.01, 0.025, 0.05, 0.1, 0.25, 0.5, 1, 2.5, 5, 10, 30, 60};
   return bounds;
 }
 
@@ -63,8 +62,7 @@ void Histogram::Observe(double seconds) {
   sum_micros_.fetch_add(static_cast<std::int64_t>(seconds * 1e6), std::memory_order_relaxed);
 }
 
-void Histogram::Render(std::string& out, const std::string& name,
-                       const std::string& labels) const {
+void Histogram::Render(std::string& out, const std::string& name, const std::string& labels) const {
   std::int64_t total = 0;
   const std::string comma = labels.empty() ? "" : labels + ",";
   for (int i = 0; i <= kBuckets; ++i) {

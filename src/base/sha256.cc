@@ -81,8 +81,8 @@ __attribute__((target("sha,sse4.1,ssse3"))) void CompressShaNi(std::uint32_t* st
     const __m128i cdgh_before = cdgh;
     __m128i w[4];
     for (int i = 0; i < 4; ++i) {
-      w[i] = _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(data + i * 16)),
-                              swap);
+      w[i] =
+          _mm_shuffle_epi8(_mm_loadu_si128(reinterpret_cast<const __m128i*>(data + i * 16)), swap);
     }
     for (int group = 0; group < 16; ++group) {
       __m128i words = w[group & 3];

@@ -37,10 +37,10 @@ std::string_view CodeName(Code code);
 // How one code appears on each surface. The one table of the program (error_table.cc).
 struct CodeSurface {
   Code code;
-  int http;            // HTTP status
-  int grpc;            // gRPC status number
-  int exit;            // exit code of the command line; sysexits.h where one fits
-  const char* slug;    // the `code` field of an API error body, e.g. "invalid_argument"
+  int http;          // HTTP status
+  int grpc;          // gRPC status number
+  int exit;          // exit code of the command line; sysexits.h where one fits
+  const char* slug;  // the `code` field of an API error body, e.g. "invalid_argument"
 };
 const CodeSurface& SurfaceOf(Code code);
 
@@ -95,8 +95,8 @@ class [[nodiscard]] Result {
 }  // namespace regatta::base
 
 // Returns early with the Status of a failed expression.
-#define BASE_RETURN_IF_ERROR(expr)                                  \
-  do {                                                              \
+#define BASE_RETURN_IF_ERROR(expr)                                           \
+  do {                                                                       \
     if (auto base_status_ = (expr); !base_status_.ok()) return base_status_; \
   } while (0)
 

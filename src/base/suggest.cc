@@ -35,7 +35,8 @@ std::string Nearest(std::string_view word, std::span<const std::string> candidat
     std::size_t distance = Distance(word, candidate);
     // An unfinished word is as likely as a mistyped one: "prep" for "prepare".
     if (word.size() >= 3 && candidate.starts_with(word)) distance = 1;
-    const std::size_t allowed = std::max<std::size_t>(1, std::max(word.size(), candidate.size()) / 3);
+    const std::size_t allowed =
+        std::max<std::size_t>(1, std::max(word.size(), candidate.size()) / 3);
     if (distance > allowed) continue;
     if (best.empty() || distance < best_distance) {
       best = candidate;

@@ -1,0 +1,20 @@
+#pragma once
+
+#include <string_view>
+
+#include "absl/status/status.h"
+#include "absl/status/statusor.h"
+
+namespace regatta::flow {
+
+// PaddleFlow's condition language, after templates were filled in: C-like `> < >= <= == != && ||
+// !`, parentheses, + - * / %, numbers, quoted strings; a bare word is a string, not a variable.
+// Numbers compare as numbers, everything else as text. Bounded in length (64 KiB) and nesting (64).
+// kInvalidArgument with the position for a syntax error, for a result that is neither true nor
+// false, and for a division by zero.
+absl::StatusOr<bool> EvaluateCondition(std::string_view text);
+
+// Only the syntax, for checking at submission; templates count as one operand each.
+absl::Status CheckConditionSyntax(std::string_view text);
+
+}  // namespace regatta::flow

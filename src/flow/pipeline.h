@@ -1,0 +1,144 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <memory>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/json.h"
+
+namespace regatta::flow {
+
+// The model of a pipeline after parsing and checking: PaddleFlow's schema (docs/guide/pipelines.md)
+// with our extensions. Plain data; no YAML library behind it. Every element knows where it stands
+// in its file, so that an error found later (at run time) can still name the place.
+
+struct Place {
+  std::string file;
+  int line = 0;    // from 1
+  int column = 0;  // from 1
+};
+
+// One thing wrong with a pipeline: "pipeline.yaml:14:9: entry_points.train.deps: ...".
+struct Problem {
+  Place place;
+  std::string path;  // entry_points.train.parameters.lr
+  std::string message;
+  std::string ToString() const;
+};
+
+enum class ParameterType { kAny, kString, kInt, kFloat, kPath, kList };
+
+struct Parameter {
+  ParameterType type = ParameterType::kAny;
+  base::Json value;  // string, integer, float or list; null: no default, must be given
+  Place place;
+};
+
+struct OutputArtifact {
+  std::string name;
+  std::string from;  // a DAG's: "{{child.artifact}}"; empty for a step
+  Place place;
+};
+
+struct InputArtifact {
+  std::string name;
+  std::string from;  // "{{step.artifact}}" or "{{PF_PARENT.artifact}}"
+  Place place;
+};
+
+struct FsScope {
+  std::string name;                // a mounted file system
+  std::vector<std::string> paths;  // "/": all of it
+};
+
+struct CacheOptions {
+  std::optional<bool> enable;
+  std::optional<std::int64_t> max_expired_seconds;  // -1: never expires
+  std::vector<FsScope> fs_scope;
+};
+
+// Flavour of a member of a distributed job.
+struct Flavour {
+  std::string name;
+  double cpus = 0;
+  std::int64_t memory_bytes = 0;
+};
+
+struct Member {
+  std::string role;
+  int replicas = 1;
+  std::optional<std::string> command;  // else the step's
+  std::map<std::string, std::string> env;
+  Flavour flavour;
+  Place place;
+};
+
+struct DistributedJob {
+  std::string framework;  // "", pytorch, tensorflow, paddle
+  std::vector<Member> members;
+  Place place;
+};
+
+// A step's command: a string is given to `sh -c` (so parameters are shell text, as in PaddleFlow);
+// a list is executed as it is and never parsed by a shell.
+struct Command {
+  std::string shell;
+  std::vector<std::string> argv;
+  Place place;
+  bool empty() const { return shell.empty() && argv.empty(); }
+};
+
+enum class NodeKind { kStep, kDag, kPostProcess };
+
+// A step or a DAG. Names of nodes, parameters and artifacts are unique among siblings.
+struct Node {
+  std::string name;
+  NodeKind kind = NodeKind::kStep;
+  Place place;
+  std::vector<std::string> deps;
+  std::map<std::string, Parameter> parameters;
+  std::vector<InputArtifact> inputs;
+  std::vector<OutputArtifact> outputs;
+  std::string condition;                      // empty: none
+  std::optional<base::Json> loop_argument;    // a list, or a string that is one template
+  std::map<std::string, Place> field_places;  // of "condition", "loop_argument", "command", ...
+  // Steps only:
+  Command command;
+  std::map<std::string, std::string> env;
+  std::string docker_env;
+  CacheOptions cache;
+  std::optional<DistributedJob> distributed_job;
+  // Our extensions:
+  std::vector<std::string> snapshot_paths;  // code files that enter the cache key
+  std::vector<std::string> python_imports;  // the interpreter must be able to import these
+  std::optional<std::chrono::milliseconds> timeout;
+  std::optional<std::chrono::milliseconds> grace;
+  // DAGs only: children in the order of the file.
+  std::vector<std::unique_ptr<Node>> children;
+  bool disabled = false;
+};
+
+enum class FailureStrategy { kFailFast, kContinue };
+
+struct MainFs {
+  std::string name;
+  std::string sub_path;
+  std::string mount_path;
+};
+
+struct Pipeline {
+  std::string name;
+  std::string docker_env;
+  int parallelism = 10;  // most steps that run at once
+  FailureStrategy failure_strategy = FailureStrategy::kFailFast;
+  CacheOptions cache;
+  std::optional<MainFs> main_fs;
+  std::vector<std::unique_ptr<Node>> entry_points;
+  std::unique_ptr<Node> post_process;  // at most one
+};
+
+}  // namespace regatta::flow

@@ -1,0 +1,92 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "base/clock.h"
+
+namespace regatta::job {
+
+// Which environment contract the replicas get (docs/design/job.md has the table of variables).
+// kPlain still gets RANK, WORLD_SIZE, LOCAL_RANK, MASTER_ADDR and MASTER_PORT.
+enum class Framework { kPlain, kPyTorch, kTensorFlow, kPaddle };
+
+// What one replica may use. Zero means "not counted". CPUs are counted for admission; memory is
+// counted, and enforced by a cgroup where one can be written (JobStatus says when it is not).
+struct Resources {
+  double cpus = 0;
+  std::int64_t memory_bytes = 0;
+};
+
+// One role of a job: `replicas` processes with the same command.
+struct Role {
+  std::string name = "worker";  // "master", "worker", "ps", "chief", "evaluator", ...
+  int replicas = 1;
+  std::vector<std::string> argv;  // executed as it is, never parsed by a shell
+  std::map<std::string, std::string> env;
+  Resources resources;  // of each replica
+};
+
+// One distributed job. The creator makes the id, so that submitting again after a crash is the same
+// job.
+struct JobSpec {
+  std::string id;    // ULID
+  std::string name;  // for people
+  std::string project = "default";
+  std::string created_by;
+  Framework framework = Framework::kPlain;
+  std::vector<Role> roles;                 // global ranks go role by role, in this order
+  std::map<std::string, std::string> env;  // all replicas; a role's own entry wins
+  std::string working_directory;           // absolute
+  // Absolute folder of the job; the executor makes it. Holds the intent record, launch tokens, exit
+  // files, log segments and metrics (docs/formats/shim.md).
+  std::string directory;
+  // Modules that the Python which runs the replicas must be able to import. When set, the folder of
+  // the chosen interpreter is put in front of PATH.
+  std::vector<std::string> python_imports;
+  std::chrono::milliseconds grace{10'000};  // between SIGTERM and SIGKILL
+  std::chrono::milliseconds timeout{0};     // of the whole job from its launch; zero: none
+};
+
+enum class ReplicaState { kPending, kRunning, kSucceeded, kFailed, kTerminated };
+
+struct ReplicaStatus {
+  int rank = 0;
+  std::string role;
+  int index = 0;  // within the role
+  ReplicaState state = ReplicaState::kPending;
+  int pid = 0;  // 0 before the launch
+  std::optional<int> exit_code;
+  std::optional<int> signal;
+  base::Micros started_at = 0;
+  base::Micros finished_at = 0;
+  std::string message;  // "killed by SIGKILL (9)", "exit code 3", "stopped because rank 1 failed"
+};
+
+// kTerminated: stopped because somebody asked. A job fails as soon as one replica fails; the others
+// are then stopped, and `message` names the replica that failed first, its rank, and how.
+enum class JobState { kPending, kRunning, kSucceeded, kFailed, kTerminated };
+
+struct JobStatus {
+  std::string id;
+  JobState state = JobState::kPending;
+  // Why: "waits for 2 CPUs (1 of 2 free)", "rank 1 (worker 1, pid 4711) was killed by SIGKILL".
+  std::string message;
+  // Things the user should know that are no failure: "memory is counted but not enforced: ...".
+  std::vector<std::string> warnings;
+  int launches = 0;         // how often processes were started; never more than 1 for one job id
+  std::string interpreter;  // the Python chosen for python_imports, and why; empty without
+  base::Micros started_at = 0;
+  base::Micros finished_at = 0;
+  std::vector<ReplicaStatus> replicas;  // by rank
+};
+
+inline bool IsFinal(JobState state) {
+  return state != JobState::kPending && state != JobState::kRunning;
+}
+
+}  // namespace regatta::job
