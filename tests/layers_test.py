@@ -53,10 +53,14 @@ def check(root: pathlib.Path) -> list[str]:
                 if allowed is not None and included not in allowed:
                     errors.append(f"{place}: {room} may not include {included}")
             if room in PLAIN and str(place) != f"src/{BRIDGE}" and FOREIGN.search(text):
-                errors.append(f"{place}: a plain room may not include {FOREIGN.search(text).group(1)}")
+                errors.append(
+                    f"{place}: a plain room may not include {FOREIGN.search(text).group(1)}"
+                )
             if room in PLAIN and path.suffix == ".cc" and BRIDGE in text:
                 errors.append(f"{place}: a plain room may not include {BRIDGE}")
-        cmake = (folder / "CMakeLists.txt").read_text() if (folder / "CMakeLists.txt").exists() else ""
+        cmake = (
+            (folder / "CMakeLists.txt").read_text() if (folder / "CMakeLists.txt").exists() else ""
+        )
         if room in PLAIN and "PLAIN" not in cmake:
             errors.append(f"src/{room}/CMakeLists.txt: a plain room is declared PLAIN")
         for block in re.findall(r"\b(?:TEST_)?ROOMS\s+([a-z_\s]+)", cmake):
@@ -73,7 +77,10 @@ def check_the_checker(root: pathlib.Path) -> list[str]:
         "store/a.cc": ('#include "flow/run.h"\n', "store may not include flow"),
         "eccl/a.cc": ("#include <absl/status/status.h>\n", "a plain room may not include absl"),
         "kitchen/a.cc": ("\n", "not a room"),
-        "net/CMakeLists.txt": ("regatta_room(net ROOMS store SOURCES a.cc)", "may not depend on store"),
+        "net/CMakeLists.txt": (
+            "regatta_room(net ROOMS store SOURCES a.cc)",
+            "may not depend on store",
+        ),
     }
     missed = []
     for name, (text, expected) in offences.items():
