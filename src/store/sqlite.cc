@@ -1,0 +1,166 @@
+// SOCI includes sqlite3.h inside its namespace sqlite_api, so SQLite's functions are called there.
+#include <soci/sqlite3/soci-sqlite3.h>
+#include <unistd.h>
+
+#include <cerrno>
+
+#include "absl/strings/str_cat.h"
+#include "base/absl_status.h"
+#include "store/soci_connection.h"
+
+namespace regatta::store::internal {
+namespace {
+
+std::string FolderOf(const std::string& path) {
+  const std::size_t slash = path.rfind('/');
+  return slash == 0 ? "/" : path.substr(0, slash);
+}
+
+// SQLite says only "unable to open database file"; this says why where the file system knows.
+absl::Status CheckPlace(const std::string& path) {
+  const std::string folder = FolderOf(path);
+  if (access(folder.c_str(), F_OK) != 0) {
+    return ToAbsl(base::ErrnoStatus(errno, "cannot open " + path + " in folder " + folder));
+  }
+  // WAL needs two files beside the database, so a folder that cannot be written to is as bad as a
+  // database that cannot.
+  for (const std::string& place : {folder, path}) {
+    if (access(place.c_str(), W_OK) != 0 && errno != ENOENT) {
+      return absl::PermissionDeniedError(
+          absl::StrCat(path, " cannot be written: ", place,
+                       errno == EROFS ? " is on a read-only file system" : " is not writable"));
+    }
+  }
+  return absl::OkStatus();
+}
+
+class SqliteConnection : public SociConnection {
+ public:
+  SqliteConnection(std::unique_ptr<soci::session> session, std::string path)
+      : SociConnection(std::move(session)), path_(std::move(path)) {}
+
+  absl::Status Configure(Role role, std::chrono::milliseconds busy_timeout) {
+    RETURN_IF_ERROR(RunSimple(absl::StrCat("PRAGMA busy_timeout = ", busy_timeout.count())));
+    RETURN_IF_ERROR(RunSimple("PRAGMA foreign_keys = ON"));
+    // FULL: the log is synced at each commit, so an acknowledged commit survives power loss.
+    RETURN_IF_ERROR(RunSimple("PRAGMA synchronous = FULL"));
+    if (role == Role::kReader) return RunSimple("PRAGMA query_only = ON");
+    std::vector<Row> mode;
+    RETURN_IF_ERROR(Run("PRAGMA journal_mode = WAL", {}, &mode, nullptr));
+    if (mode.empty() || mode[0].Text(0) != "wal") {
+      return absl::FailedPreconditionError(
+          absl::StrCat(path_,
+                       " cannot use a write-ahead log: its file system has no shared memory "
+                       "maps (is it a network file system?); use a local disk"));
+    }
+    return absl::OkStatus();
+  }
+
+  // IMMEDIATE takes the write lock now: a later failure to upgrade cannot lose a transaction.
+  absl::Status Begin() override { return RunSimple("BEGIN IMMEDIATE"); }
+  absl::Status Commit() override { return RunSimple("COMMIT"); }
+  void Rollback() override {
+    // SQLite itself rolls back on a full disk and some other errors.
+    if (sqlite_api::sqlite3_get_autocommit(handle()) == 0) RunSimple("ROLLBACK").IgnoreError();
+  }
+  std::string ServerVersion() override {
+    return absl::StrCat("SQLite ", sqlite_api::sqlite3_libversion());
+  }
+
+ protected:
+  bool UsesNamedPlaceholders() const override { return false; }
+
+  Value TextField(soci::statement& statement, const soci::row& row, std::size_t column) override {
+    auto* backend = static_cast<soci::sqlite3_statement_backend*>(statement.get_backend());
+    sqlite_api::sqlite3_stmt* native = backend->stmt_;
+    const int index = static_cast<int>(column);
+    switch (sqlite_api::sqlite3_column_type(native, index)) {
+      case SQLITE_INTEGER:
+        return static_cast<std::int64_t>(sqlite_api::sqlite3_column_int64(native, index));
+      case SQLITE_FLOAT:
+        return sqlite_api::sqlite3_column_double(native, index);
+      default:
+        return row.get<std::string>(column);
+    }
+  }
+
+  absl::Status MapError(const soci::soci_error& error) override {
+    const int code = sqlite_api::sqlite3_extended_errcode(handle());
+    const std::string detail = absl::StrCat(path_, ": ", sqlite_api::sqlite3_errmsg(handle()));
+    switch (code) {
+      case SQLITE_CONSTRAINT_UNIQUE:
+      case SQLITE_CONSTRAINT_PRIMARYKEY:
+      case SQLITE_CONSTRAINT_ROWID:
+        return absl::AlreadyExistsError(detail);
+      case SQLITE_READONLY_DBMOVED:
+        return absl::UnavailableError(
+            absl::StrCat(path_, " was moved or deleted while in use: restart Regatta"));
+    }
+    switch (code & 0xff) {
+      case SQLITE_FULL:
+        return DiskFull();
+      case SQLITE_IOERR:
+        if (sqlite_api::sqlite3_system_errno(handle()) == ENOSPC || code == SQLITE_IOERR_SHMSIZE) {
+          return DiskFull();
+        }
+        return absl::UnavailableError(absl::StrCat(detail, " (the disk failed)"));
+      case SQLITE_READONLY:
+      case SQLITE_PERM:
+      case SQLITE_AUTH:
+        return absl::PermissionDeniedError(
+            absl::StrCat(path_, " cannot be written: ", sqlite_api::sqlite3_errmsg(handle())));
+      case SQLITE_CANTOPEN:
+        return absl::UnavailableError(detail);
+      case SQLITE_BUSY:
+      case SQLITE_LOCKED:
+        return absl::UnavailableError(
+            absl::StrCat(path_, " is busy: another process has been writing for too long"));
+      case SQLITE_CORRUPT:
+      case SQLITE_NOTADB:
+        return absl::DataLossError(absl::StrCat(detail, ": restore it from a backup"));
+      case SQLITE_CONSTRAINT:
+        return absl::FailedPreconditionError(detail);
+      case SQLITE_ERROR:
+      case SQLITE_RANGE:
+      case SQLITE_MISMATCH:
+      case SQLITE_TOOBIG:
+        return absl::InvalidArgumentError(detail);
+      case SQLITE_OK:  // SOCI's own complaint; its long text would show the values, this does not
+        return absl::InternalError(absl::StrCat(path_, ": ", error.get_error_message()));
+      default:
+        return absl::InternalError(detail);
+    }
+  }
+
+ private:
+  absl::Status DiskFull() const {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("no space left on the disk of ", path_, ": free some, then try again"));
+  }
+  sqlite_api::sqlite3* handle() {
+    auto* backend = static_cast<soci::sqlite3_session_backend*>(session().get_backend());
+    return backend->conn_;
+  }
+
+  std::string path_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<Connection>> OpenSqlite(const Url& url, Role role,
+                                                       std::chrono::milliseconds busy_timeout) {
+  RETURN_IF_ERROR(CheckPlace(url.path));
+  std::unique_ptr<soci::session> session;
+  try {
+    session = std::make_unique<soci::session>(*soci::factory_sqlite3(),
+                                              absl::StrCat("db=\"", url.path, "\""));
+  } catch (const soci::soci_error& error) {
+    return absl::UnavailableError(
+        absl::StrCat("cannot open ", url.path, ": ", error.get_error_message()));
+  }
+  auto connection = std::make_unique<SqliteConnection>(std::move(session), url.path);
+  RETURN_IF_ERROR(connection->Configure(role, busy_timeout));
+  return connection;
+}
+
+}  // namespace regatta::store::internal
