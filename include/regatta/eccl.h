@@ -1,0 +1,211 @@
+#ifndef REGATTA_ECCL_H_
+#define REGATTA_ECCL_H_
+
+/* ECCL: collective communication between the ranks of one job. C API, shaped like NCCL's.
+ *
+ * Model
+ *   A communicator joins `size` ranks, numbered 0 .. size-1; a rank is a process or a thread. Every
+ *   rank calls the same collectives in the same order with matching arguments. Buffers are host
+ *   memory. There are no streams: a call returns when this rank's part is done, that is, when its
+ *   send buffer may be reused and its receive buffer holds the result.
+ *
+ * Threads
+ *   All functions may be called from any thread. Calls on one communicator run one at a time, in
+ *   the order in which they took its lock; since all ranks must agree on the order, use one thread a
+ *   communicator, or order the calls yourself. ecclCommAbort is the exception: it may be called
+ *   while another thread waits inside a collective, and wakes it. Each communicator of more than one
+ *   rank has one background thread that watches its peers.
+ *
+ * Ownership
+ *   ECCL never keeps a pointer of yours after a call returns. Communicators are handles, not
+ *   pointers: using one after ecclCommDestroy or ecclCommAbort gives ecclInvalidArgument.
+ *
+ * Buffers and counts
+ *   Counts are numbers of elements, never bytes; 0 is allowed everywhere (pointers may then be
+ *   NULL), and all ranks still have to make the call. Buffers need no alignment. Send and receive
+ *   buffer may be the same where a function says "in place"; any other overlap is undefined.
+ *
+ * Results
+ *   All ranks receive bit-identical results, and the same inputs on the same number of ranks with
+ *   the same algorithm give the same bits again. float16 and bfloat16 are combined in float and
+ *   rounded to nearest even at each step. Integers wrap around. min and max give NaN when any input
+ *   is NaN. avg is sum divided by the number of ranks, toward zero for integers.
+ *
+ * Errors
+ *   Every function returns an ecclResult_t, never throws and never ends the process. The text is in
+ *   ecclGetLastError(). When a rank dies, hangs, leaves, or calls something else, every other
+ *   rank's call fails with a text that names the rank, its host and process, the operation and its
+ *   sequence number: a death within about a second, a hang after the time-out. A communicator that
+ *   has failed stays failed: abort it and make a new one.
+ *
+ * Environment (read when a communicator is made; ecclConfig_t wins over it)
+ *   ECCL_MASTER_ADDR, ECCL_MASTER_PORT   where rank 0 listens (else MASTER_ADDR, MASTER_PORT)
+ *   ECCL_JOB_TOKEN         secret shared by the ranks; a connection without it is dropped
+ *   ECCL_TRANSPORT         auto (default: shm between ranks on one host, else tcp), shm, tcp
+ *   ECCL_ALGORITHM         auto (default: tree up to 16 KiB, else ring), ring, tree: all-reduce
+ *   ECCL_TIMEOUT_MS        a call fails after so long without progress (default 600000)
+ *   ECCL_INIT_TIMEOUT_MS   how long ranks may start apart (default 300000)
+ *   ECCL_HOST              the address this rank tells others to reach it at
+ *   ECCL_SHM_RING_BYTES    size of one shared-memory ring (default 262144, a power of two)
+ */
+
+#include <stddef.h>
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define ECCL_API __attribute__((visibility("default")))
+
+#define ECCL_MAJOR 0
+#define ECCL_MINOR 1
+#define ECCL_PATCH 0
+#define ECCL_VERSION_CODE (ECCL_MAJOR * 10000 + ECCL_MINOR * 100 + ECCL_PATCH)
+
+typedef struct ecclComm* ecclComm_t;
+
+#define ECCL_UNIQUE_ID_BYTES 128
+/* Names one communicator to be. Plain bytes: copy it to the other ranks by any means. It holds an
+ * address and a secret, so treat it as one. */
+typedef struct {
+  char internal[ECCL_UNIQUE_ID_BYTES];
+} ecclUniqueId;
+
+/* The first seven have NCCL's numbers. */
+typedef enum {
+  ecclSuccess = 0,
+  ecclSystemError = 2,     /* the operating system refused something: memory, sockets, files */
+  ecclInternalError = 3,   /* a defect in ECCL */
+  ecclInvalidArgument = 4, /* one argument is wrong by itself */
+  ecclInvalidUsage = 5,    /* the call does not fit the communicator's state or the other ranks */
+  ecclRemoteError = 6,     /* another rank died, left or failed */
+  ecclTimeout = 8,         /* no progress for the time-out; the text names whom we wait for */
+  ecclAborted = 9,         /* ecclCommAbort was called here */
+  ecclMismatch = 10        /* ranks called different things; the text shows both */
+} ecclResult_t;
+
+/* NCCL's numbers. */
+typedef enum {
+  ecclInt8 = 0,
+  ecclUint8 = 1,
+  ecclInt32 = 2,
+  ecclUint32 = 3,
+  ecclInt64 = 4,
+  ecclUint64 = 5,
+  ecclFloat16 = 6,
+  ecclFloat32 = 7,
+  ecclFloat64 = 8,
+  ecclBfloat16 = 9
+} ecclDataType_t;
+
+typedef enum { ecclSum = 0, ecclProd = 1, ecclMax = 2, ecclMin = 3, ecclAvg = 4 } ecclRedOp_t;
+
+/* Options of one communicator. Start from ECCL_CONFIG_INITIALIZER; 0 and NULL mean "from the
+ * environment, else the default". Strings are copied. */
+typedef struct {
+  size_t size;             /* sizeof(ecclConfig_t), so that the struct can grow */
+  int64_t timeout_ms;      /* ECCL_TIMEOUT_MS */
+  int64_t init_timeout_ms; /* ECCL_INIT_TIMEOUT_MS */
+  const char* transport;   /* ECCL_TRANSPORT */
+  const char* algorithm;   /* ECCL_ALGORITHM */
+  const char* job_token;   /* ECCL_JOB_TOKEN */
+  const char* host;        /* ECCL_HOST */
+} ecclConfig_t;
+#define ECCL_CONFIG_INITIALIZER {sizeof(ecclConfig_t), 0, 0, NULL, NULL, NULL, NULL}
+
+/* What a communicator did last; see ecclCommGetLastOp. Strings live as long as the library. */
+typedef struct {
+  uint64_t sequence;     /* 1 for the first collective of the communicator */
+  const char* operation; /* "allreduce" */
+  const char* algorithm; /* "ring", "tree", "pairwise", "binomial", "dissemination", "direct" */
+  const char* transport; /* "shm", "tcp", "shm+tcp", "none" for one rank */
+  int64_t microseconds;  /* from call to return */
+} ecclOpInfo_t;
+
+/* ECCL_VERSION_CODE of the library that is loaded. */
+ECCL_API ecclResult_t ecclGetVersion(int* version);
+/* A short fixed text: "remote error". */
+ECCL_API const char* ecclGetErrorString(ecclResult_t result);
+/* The full text of the last call that failed in the calling thread; "" when none did. `comm` is not
+ * used (it may be NULL); it is there because NCCL's function has it. Valid until the thread's next
+ * ECCL call. */
+ECCL_API const char* ecclGetLastError(ecclComm_t comm);
+
+/* Makes an id and starts listening for the other ranks. The calling process must become rank 0. It
+ * listens on ECCL_HOST, else on 127.0.0.1: set ECCL_HOST for ranks on several hosts. */
+ECCL_API ecclResult_t ecclGetUniqueId(ecclUniqueId* id);
+/* Makes the same id on every rank from ECCL_MASTER_ADDR and ECCL_MASTER_PORT (else MASTER_ADDR and
+ * MASTER_PORT), so that nothing has to be copied. ecclInvalidUsage when they are not set. */
+ECCL_API ecclResult_t ecclUniqueIdFromEnvironment(ecclUniqueId* id);
+
+/* Joins a communicator; returns when all `nranks` ranks have, or fails: ecclTimeout names the ranks
+ * that did not come, ecclInvalidUsage says why this rank was refused (rank taken, other size, wrong
+ * token, other version). Ranks may start in any order. */
+ECCL_API ecclResult_t ecclCommInitRank(ecclComm_t* comm, int nranks, ecclUniqueId id, int rank);
+ECCL_API ecclResult_t ecclCommInitRankConfig(ecclComm_t* comm, int nranks, ecclUniqueId id, int rank,
+                                             const ecclConfig_t* config);
+/* All ranks in this process: comms[0 .. nranks-1], to be used from one thread each. `config` may be
+ * NULL. */
+ECCL_API ecclResult_t ecclCommInitAll(ecclComm_t* comms, int nranks, const ecclConfig_t* config);
+/* Leaves in order. Not a collective; other ranks may still finish calls whose data this rank has
+ * already sent. Rank 0 stays up to 5 s for the others, whose peers it watches. */
+ECCL_API ecclResult_t ecclCommDestroy(ecclComm_t comm);
+/* Leaves at once: calls of this rank in other threads return ecclAborted, those of other ranks
+ * ecclRemoteError with this rank's name. */
+ECCL_API ecclResult_t ecclCommAbort(ecclComm_t comm);
+/* ecclSuccess in *state, or why the communicator has failed. Never waits. */
+ECCL_API ecclResult_t ecclCommGetAsyncError(ecclComm_t comm, ecclResult_t* state);
+ECCL_API ecclResult_t ecclCommCount(ecclComm_t comm, int* count);
+ECCL_API ecclResult_t ecclCommUserRank(ecclComm_t comm, int* rank);
+/* The last collective or send/receive that ended well on this communicator. */
+ECCL_API ecclResult_t ecclCommGetLastOp(ecclComm_t comm, ecclOpInfo_t* info);
+
+/* recvbuff[i] = op over all ranks of sendbuff[i], i < count. In place: sendbuff == recvbuff. */
+ECCL_API ecclResult_t ecclAllReduce(const void* sendbuff, void* recvbuff, size_t count,
+                                    ecclDataType_t datatype, ecclRedOp_t op, ecclComm_t comm);
+/* recvbuff holds nranks * sendcount elements, rank r's at r * sendcount. In place: sendbuff ==
+ * recvbuff + rank * sendcount. */
+ECCL_API ecclResult_t ecclAllGather(const void* sendbuff, void* recvbuff, size_t sendcount,
+                                    ecclDataType_t datatype, ecclComm_t comm);
+/* As ecclAllGather, rank r giving counts[r] elements; `counts` is the same on all ranks. Rank r's
+ * elements follow those of r-1. In place as above. */
+ECCL_API ecclResult_t ecclAllGatherV(const void* sendbuff, void* recvbuff, const size_t* counts,
+                                     ecclDataType_t datatype, ecclComm_t comm);
+/* sendbuff holds nranks * recvcount elements; rank r receives part r of their reduction. In place:
+ * recvbuff == sendbuff + rank * recvcount. */
+ECCL_API ecclResult_t ecclReduceScatter(const void* sendbuff, void* recvbuff, size_t recvcount,
+                                        ecclDataType_t datatype, ecclRedOp_t op, ecclComm_t comm);
+/* recvbuff of every rank = sendbuff of `root`; sendbuff of others is not read. In place: sendbuff ==
+ * recvbuff. */
+ECCL_API ecclResult_t ecclBroadcast(const void* sendbuff, void* recvbuff, size_t count,
+                                    ecclDataType_t datatype, int root, ecclComm_t comm);
+/* Part r of sendbuff (count elements) goes to rank r; part r of recvbuff comes from rank r. In
+ * place: sendbuff == recvbuff (makes a copy inside). */
+ECCL_API ecclResult_t ecclAllToAll(const void* sendbuff, void* recvbuff, size_t count,
+                                   ecclDataType_t datatype, ecclComm_t comm);
+/* As ecclAllToAll with sendcounts[r] elements for rank r and recvcounts[r] from it, each packed in
+ * rank order. ecclMismatch when a pair of ranks disagrees. Not in place. */
+ECCL_API ecclResult_t ecclAllToAllV(const void* sendbuff, const size_t* sendcounts, void* recvbuff,
+                                    const size_t* recvcounts, ecclDataType_t datatype,
+                                    ecclComm_t comm);
+/* Returns when all ranks have called it. */
+ECCL_API ecclResult_t ecclBarrier(ecclComm_t comm);
+
+/* To one peer, which must call ecclRecv with the same count and type. Returns when the buffer may be
+ * reused; for a large message that means that the peer has to be receiving, so two ranks that both
+ * send first wait for each other: use ecclSendRecv there. */
+ECCL_API ecclResult_t ecclSend(const void* sendbuff, size_t count, ecclDataType_t datatype, int peer,
+                               ecclComm_t comm);
+ECCL_API ecclResult_t ecclRecv(void* recvbuff, size_t count, ecclDataType_t datatype, int peer,
+                               ecclComm_t comm);
+/* Sends to one peer and receives from one (the same or another) at the same time. */
+ECCL_API ecclResult_t ecclSendRecv(const void* sendbuff, size_t sendcount, int sendpeer,
+                                   void* recvbuff, size_t recvcount, int recvpeer,
+                                   ecclDataType_t datatype, ecclComm_t comm);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif /* REGATTA_ECCL_H_ */

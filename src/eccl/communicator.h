@@ -1,0 +1,81 @@
+#pragma once
+
+#include <functional>
+#include <memory>
+#include <mutex>
+#include <vector>
+
+#include "base/status.h"
+#include "eccl/algorithms.h"
+#include "eccl/links.h"
+#include "eccl/monitor.h"
+#include "eccl/options.h"
+#include "eccl/types.h"
+
+namespace regatta::eccl {
+
+// One rank's end of a communicator: the meeting, the connections, the monitor, and the collectives
+// over them. Thread-safe; collectives run one at a time. Arguments have been checked by api.cc.
+class Communicator {
+ public:
+  // Joins. `listener` may hold a socket that already listens (rank 0 after ecclGetUniqueId).
+  static base::Result<std::shared_ptr<Communicator>> Join(int rank, int size, const UniqueId& id,
+                                                          base::UniqueFd listener,
+                                                          const Options& options);
+  ~Communicator();
+
+  int rank() const { return rank_; }
+  int size() const { return size_; }
+  base::Status state() const;
+  ecclOpInfo_t last_op() const;
+
+  base::Status AllReduce(const void* send, void* receive, std::size_t count, ecclDataType_t type,
+                         ecclRedOp_t op);
+  base::Status AllGather(const void* send, void* receive, std::span<const std::size_t> counts,
+                         ecclDataType_t type);
+  base::Status ReduceScatter(const void* send, void* receive, std::size_t count,
+                             ecclDataType_t type, ecclRedOp_t op);
+  base::Status Broadcast(const void* send, void* receive, std::size_t count, ecclDataType_t type,
+                         int root);
+  base::Status AllToAll(const void* send, std::span<const std::size_t> send_counts, void* receive,
+                        std::span<const std::size_t> receive_counts, ecclDataType_t type);
+  base::Status Barrier();
+  struct Message {
+    std::size_t count;
+    int peer;  // -1: none
+  };
+  base::Status SendReceive(const void* send, Message out, void* receive, Message in,
+                           ecclDataType_t type);
+
+  // Leaves in order; waits for a call in progress first.
+  void Leave();
+  // Any thread, any time: the call in progress ends with kCancelled.
+  void Abort();
+
+ private:
+  Communicator(int rank, int size, const Options& options);
+  base::Status Connect(const UniqueId& id, base::UniqueFd listener);
+  // Runs one collective: sequence number, agreement of all ranks on what it is, the steps, and what
+  // a failure means for the communicator. `steps` returns the name of the algorithm it used.
+  using Steps = std::function<base::Result<const char*>(Links*)>;
+  base::Status Collective(OpDescriptor descriptor, const Steps& steps);
+  base::Status Agree(const OpDescriptor& mine);
+  base::Status Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
+                      Clock::time_point start);
+
+  const int rank_;
+  const int size_;
+  const Options options_;
+  Waiter waiter_;
+  std::unique_ptr<Health> health_;
+  std::unique_ptr<Links> links_;
+  std::unique_ptr<Monitor> monitor_;
+  std::mutex call_mutex_;  // held during a collective
+  std::uint64_t sequence_ = 0;
+  std::vector<std::uint64_t> sent_;  // send/receive sequence numbers, by peer
+  std::vector<std::uint64_t> received_;
+  mutable std::mutex last_mutex_;
+  ecclOpInfo_t last_{};
+};
+
+}  // namespace regatta::eccl

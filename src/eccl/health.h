@@ -1,0 +1,71 @@
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <functional>
+#include <mutex>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "eccl/wire.h"
+
+namespace regatta::eccl {
+
+// What a communicator knows about itself and its peers. Written by the monitor thread, the thread
+// inside a collective and ecclCommAbort; thread-safe.
+class Health {
+ public:
+  // `names`: "rank 3 (host web-1, pid 4242)" by rank. `wake` ends the wait of the thread inside a
+  // collective.
+  Health(int rank, std::vector<std::string> names, std::function<void()> wake);
+
+  const std::string& NameOf(int rank) const { return names_[static_cast<std::size_t>(rank)]; }
+  int rank() const { return rank_; }
+  int size() const { return static_cast<int>(names_.size()); }
+
+  // The communicator is broken from now on. The first reason stays; returns true for it.
+  bool Fail(base::Status why);
+  bool failed() const { return failed_.load(std::memory_order_acquire); }
+  base::Status failure() const;
+
+  // `rank` left in order (ecclCommDestroy): what it has sent is good, more will not come.
+  void SetLeft(int rank);
+  bool HasLeft(int rank) const { return left_[static_cast<std::size_t>(rank)].load(); }
+  bool AllOthersLeft() const;
+
+  // Progress of this rank, for the heartbeats.
+  void Enter(std::uint64_t sequence) {
+    sequence_.store(sequence, std::memory_order_relaxed);
+    inside_.store(true, std::memory_order_relaxed);
+  }
+  void Leave() { inside_.store(false, std::memory_order_relaxed); }
+  std::uint64_t sequence() const { return sequence_.load(std::memory_order_relaxed); }
+  bool inside() const { return inside_.load(std::memory_order_relaxed); }
+
+  // Progress of a peer, heard `age` ago.
+  void Heard(int rank, std::uint64_t sequence, bool inside, Clock::duration age);
+  struct Progress {
+    std::uint64_t sequence = 0;
+    bool inside = false;
+    Clock::time_point heard;
+  };
+  Progress ProgressOf(int rank) const;
+  // For the message of a time-out in collective `sequence`: which rank holds it up, as far as the
+  // heartbeats tell. "rank 2 (host a, pid 7) has been silent for 1.9 s: it is stopped, or ...".
+  std::string Suspect(std::uint64_t sequence) const;
+
+ private:
+  const int rank_;
+  const std::vector<std::string> names_;
+  const std::function<void()> wake_;
+  std::vector<std::atomic<bool>> left_;
+  std::atomic<bool> failed_{false};
+  std::atomic<std::uint64_t> sequence_{0};
+  std::atomic<bool> inside_{false};
+  mutable std::mutex mutex_;
+  base::Status failure_;
+  std::vector<Progress> progress_;
+};
+
+}  // namespace regatta::eccl

@@ -1,0 +1,39 @@
+#pragma once
+
+#include <chrono>
+#include <cstdint>
+#include <string>
+
+#include "base/status.h"
+#include "eccl/peers.h"
+#include "regatta/eccl.h"
+
+namespace regatta::eccl {
+
+enum class AlgorithmChoice { kAuto, kRing, kTree };
+
+// What ecclConfig_t and the environment come to.
+struct Options {
+  std::chrono::milliseconds timeout{600'000};
+  std::chrono::milliseconds init_timeout{300'000};
+  TransportChoice transport = TransportChoice::kAuto;
+  AlgorithmChoice algorithm = AlgorithmChoice::kAuto;
+  std::string job_token;
+  std::string host;
+  std::size_t ring_bytes = 256u << 10;
+};
+
+// `config` may be null. kInvalidArgument names the variable or field and what it may be.
+base::Result<Options> ReadOptions(const ecclConfig_t* config);
+
+// The decoded ecclUniqueId: "eccl1 <port> <secret> <host>".
+struct UniqueId {
+  std::string host;
+  std::uint16_t port = 0;
+  std::string secret;
+};
+base::Result<ecclUniqueId> EncodeUniqueId(const UniqueId& id);
+base::Result<UniqueId> DecodeUniqueId(const ecclUniqueId& id);
+base::Result<UniqueId> UniqueIdFromEnvironment();
+
+}  // namespace regatta::eccl

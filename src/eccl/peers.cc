@@ -1,0 +1,246 @@
+#include "eccl/peers.h"
+
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "base/file.h"
+#include "base/log.h"
+#include "eccl/shm_channel.h"
+
+namespace regatta::eccl {
+namespace {
+
+using base::Code;
+using base::Status;
+
+// All ranks are known to be alive and listening when payload connections are made.
+constexpr auto kConnectTime = std::chrono::seconds(30);
+
+struct Endpoint {
+  std::string name;
+  std::string boot_id;
+  bool may_shm = false;
+  bool may_tcp = false;
+  std::string address;
+  std::uint16_t port = 0;
+};
+
+// One rank's side of the connecting; the steps run in the order of the functions.
+class Connector {
+ public:
+  Connector(Bootstrap* bootstrap, Waiter* waiter, const PeerOptions& options)
+      : bootstrap_(bootstrap), waiter_(waiter), options_(options) {}
+
+  base::Result<Peers> Run() {
+    Status status = ListenForPeers();
+    BASE_RETURN_IF_ERROR(ExchangeEndpoints(status));
+    status = OfferMemory();
+    BASE_RETURN_IF_ERROR(OpenMemory(status));
+    status = JoinMemory();
+    if (status.ok()) status = ConnectTcp();
+    BASE_RETURN_IF_ERROR(Gather(status, "").status());
+    return std::move(peers_);
+  }
+
+ private:
+  // A round of the bootstrap in which a rank may say that it has failed.
+  base::Result<std::vector<std::string>> Gather(const Status& mine, const std::string& blob) {
+    const std::string body = BodyWriter()
+                                 .U8(static_cast<std::uint8_t>(mine.code()))
+                                 .Text(mine.message())
+                                 .Text(blob)
+                                 .body();
+    BASE_ASSIGN_OR_RETURN(std::vector<std::string> all, bootstrap_->AllGather(body));
+    for (std::size_t rank = 0; rank < all.size(); ++rank) {
+      BodyReader reader(all[rank]);
+      const auto code = static_cast<Code>(std::min<std::uint8_t>(reader.U8(), 16));
+      const std::string text = reader.Text();
+      std::string content = reader.Text();
+      if (!reader.ok()) {
+        return Status(Code::kDataLoss, "rank " + std::to_string(rank) + " sent a malformed blob");
+      }
+      if (code != Code::kOk) return Status(code, "rank " + std::to_string(rank) + ": " + text);
+      all[rank] = std::move(content);
+    }
+    return all;
+  }
+
+  Status ListenForPeers() {
+    if (options_.transport == TransportChoice::kShm) return Status();
+    auto listener = Listen(options_.host.empty() ? bootstrap_->local_address() : options_.host, 0);
+    if (!listener.ok()) return listener.status();
+    listener_ = *std::move(listener);
+    return Status();
+  }
+
+  Status ExchangeEndpoints(const Status& mine) {
+    const auto boot_id = base::ReadFile("/proc/sys/kernel/random/boot_id", 4096);
+    const bool may_shm = options_.transport != TransportChoice::kTcp && boot_id.ok();
+    const std::string& address =
+        options_.host.empty() ? bootstrap_->public_address() : options_.host;
+    BodyWriter writer;
+    writer.Text(MakeHello(Hello::kPayload, options_.rank, options_.size).Describe());
+    writer.Text(boot_id.ok() ? *boot_id : "");
+    writer.U8(may_shm ? 1 : 0).U8(listener_.valid() ? 1 : 0).Text(address);
+    writer.U32(listener_.valid() ? LocalPort(listener_.get()) : 0);
+    BASE_ASSIGN_OR_RETURN(const auto all, Gather(mine, writer.body()));
+    for (const std::string& one : all) {
+      BodyReader reader(one);
+      Endpoint endpoint;
+      endpoint.name = reader.Text();
+      endpoint.boot_id = reader.Text();
+      endpoint.may_shm = reader.U8() != 0;
+      endpoint.may_tcp = reader.U8() != 0;
+      endpoint.address = reader.Text();
+      endpoint.port = static_cast<std::uint16_t>(reader.U32());
+      if (!reader.ok()) return Status(Code::kDataLoss, "a rank sent a malformed endpoint");
+      peers_.names.push_back(endpoint.name);
+      endpoints_.push_back(std::move(endpoint));
+    }
+    const Endpoint& self = endpoints_[static_cast<std::size_t>(options_.rank)];
+    for (int rank = 0; rank < options_.size; ++rank) {
+      const Endpoint& other = endpoints_[static_cast<std::size_t>(rank)];
+      if (self.may_shm && other.may_shm && other.boot_id == self.boot_id) {
+        neighbours_.push_back(rank);
+      }
+    }
+    return Status();
+  }
+
+  // Which ring of `owner`'s memory `sender` writes to. All neighbours have the same list.
+  int RingOf(int owner, int sender) const {
+    const auto place = [this](int rank) {
+      return std::find(neighbours_.begin(), neighbours_.end(), rank) - neighbours_.begin();
+    };
+    return static_cast<int>(place(sender) - (place(sender) > place(owner) ? 1 : 0));
+  }
+
+  Status OfferMemory() {
+    if (neighbours_.size() < 2) return Status();
+    auto segment =
+        ShmSegment::Create(static_cast<int>(neighbours_.size()) - 1, options_.ring_bytes);
+    if (segment.ok()) {
+      segment_ = *std::move(segment);
+      return Status();
+    }
+    if (options_.transport == TransportChoice::kShm) return segment.status();
+    base::Log(base::LogLevel::kWarning, "eccl", "no shared memory, using TCP instead",
+              {{"why", segment.status().message()}});
+    return Status();
+  }
+
+  Status OpenMemory(const Status& mine) {
+    const auto size = static_cast<std::size_t>(options_.size);
+    BASE_ASSIGN_OR_RETURN(const auto tickets, Gather(mine, segment_ ? segment_->Ticket() : ""));
+    opened_.resize(size);
+    std::string could(size, '0');
+    for (const int rank : neighbours_) {
+      const auto at = static_cast<std::size_t>(rank);
+      if (rank == options_.rank || tickets[at].empty() || segment_ == nullptr) continue;
+      auto opened = ShmSegment::Open(tickets[at]);
+      if (opened.ok()) {
+        opened_[at] = *std::move(opened);
+        could[at] = '1';
+      } else {
+        base::Log(base::LogLevel::kInfo, "eccl", "no shared memory with a rank on this host",
+                  {{"rank", peers_.names[at]}, {"why", opened.status().message()}});
+      }
+    }
+    BASE_ASSIGN_OR_RETURN(const auto all, Gather(Status(), could));
+    for (std::size_t rank = 0; rank < size; ++rank) {
+      const bool both = all[rank].size() == size && could[rank] == '1' &&
+                        all[rank][static_cast<std::size_t>(options_.rank)] == '1';
+      if (!both) opened_[rank].reset();
+    }
+    if (segment_) segment_->Seal();
+    return Status();
+  }
+
+  Status JoinMemory() {
+    peers_.channels.resize(static_cast<std::size_t>(options_.size));
+    int local = 1;
+    for (const int rank : neighbours_) {
+      auto& opened = opened_[static_cast<std::size_t>(rank)];
+      if (opened == nullptr) continue;
+      auto channel = MakeShmChannel(segment_, RingOf(options_.rank, rank), opened,
+                                    RingOf(rank, options_.rank));
+      if (!channel.ok()) return channel.status();
+      peers_.channels[static_cast<std::size_t>(rank)] = *std::move(channel);
+      ++local;
+    }
+    if (local > 1) waiter_->UseBell(segment_->bell());
+    // Ranks on this host compete for its processors, however they talk to each other.
+    const std::string& boot_id = endpoints_[static_cast<std::size_t>(options_.rank)].boot_id;
+    waiter_->SetLocalRanks(static_cast<int>(
+        std::count_if(endpoints_.begin(), endpoints_.end(),
+                      [&](const Endpoint& endpoint) { return endpoint.boot_id == boot_id; })));
+    return Status();
+  }
+
+  Status ConnectTcp() {
+    const Deadline deadline = std::min(options_.deadline, Clock::now() + kConnectTime);
+    const std::string key = Hmac(options_.key, bootstrap_->nonce());
+    int expected = 0;
+    for (int rank = 0; rank < options_.size; ++rank) {
+      const auto at = static_cast<std::size_t>(rank);
+      const Endpoint& endpoint = endpoints_[at];
+      if (rank == options_.rank || peers_.channels[at] != nullptr) continue;
+      if (!listener_.valid() || !endpoint.may_tcp) {
+        return Status(Code::kFailedPrecondition,
+                      "no shared memory with " + endpoint.name +
+                          ", and ECCL_TRANSPORT=shm allows nothing else: the ranks are on several "
+                          "hosts, in several containers, or have several users");
+      }
+      if (rank > options_.rank) {
+        ++expected;
+        continue;
+      }
+      // Rank 0 does not know how others see it; they do.
+      auto socket = Connect(endpoint.address.empty() ? bootstrap_->hub_address() : endpoint.address,
+                            endpoint.port, deadline);
+      Status status = socket.status();
+      if (socket.ok()) {
+        status = Introduce(socket->get(), MakeHello(Hello::kPayload, options_.rank, options_.size),
+                           key, deadline)
+                     .status();
+      }
+      if (!status.ok()) {
+        return Status(status.code(), "cannot connect to " + endpoint.name + " at " +
+                                         status.message() +
+                                         " (ECCL_HOST on that rank sets the address it gives)");
+      }
+      peers_.channels[at] = MakeTcpChannel(*std::move(socket));
+    }
+    if (expected == 0) return Status();
+    Acceptor acceptor(listener_.get(), key, [&](Acceptor::Guest& guest) {
+      const auto rank = guest.hello.rank;
+      const bool fits = guest.hello.purpose == Hello::kPayload && rank < endpoints_.size() &&
+                        static_cast<int>(rank) > options_.rank && peers_.channels[rank] == nullptr;
+      if (!fits) return Status(Code::kInvalidArgument, "no payload connection expected from it");
+      BASE_RETURN_IF_ERROR(SendAll(guest.fd.get(), EncodeFrame(FrameType::kWelcome, ""), deadline));
+      peers_.channels[rank] = MakeTcpChannel(std::move(guest.fd));
+      --expected;
+      return Status();
+    });
+    return acceptor.Run([&] { return expected == 0; }, deadline);
+  }
+
+  Bootstrap* bootstrap_;
+  Waiter* waiter_;
+  const PeerOptions& options_;
+  base::UniqueFd listener_;
+  std::vector<Endpoint> endpoints_;
+  std::vector<int> neighbours_;  // ranks that may share memory with this one, and itself
+  std::shared_ptr<ShmSegment> segment_;
+  std::vector<std::shared_ptr<ShmSegment>> opened_;
+  Peers peers_;
+};
+
+}  // namespace
+
+base::Result<Peers> ConnectPeers(Bootstrap* bootstrap, Waiter* waiter, const PeerOptions& options) {
+  return Connector(bootstrap, waiter, options).Run();
+}
+
+}  // namespace regatta::eccl

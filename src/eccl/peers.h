@@ -1,0 +1,36 @@
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "base/status.h"
+#include "eccl/bootstrap.h"
+#include "eccl/transport.h"
+#include "eccl/wait.h"
+
+namespace regatta::eccl {
+
+enum class TransportChoice { kAuto, kShm, kTcp };
+
+struct PeerOptions {
+  int rank = 0;
+  int size = 1;
+  TransportChoice transport = TransportChoice::kAuto;
+  std::string host;  // what peers should reach this rank at; "": found out
+  std::string key;
+  std::size_t ring_bytes = 256u << 10;
+  Deadline deadline;
+};
+
+struct Peers {
+  std::vector<std::unique_ptr<Channel>> channels;  // by rank; null for this rank
+  std::vector<std::string> names;                  // by rank: "rank 3 (host web-1, pid 4242)"
+};
+
+// Connects this rank with every other one: through shared memory where both ends could really open
+// each other's, else over TCP. Every rank calls it at the same time; an error on one is an error on
+// all, and names it.
+base::Result<Peers> ConnectPeers(Bootstrap* bootstrap, Waiter* waiter, const PeerOptions& options);
+
+}  // namespace regatta::eccl

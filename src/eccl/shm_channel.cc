@@ -1,0 +1,220 @@
+#include "eccl/shm_channel.h"
+
+#include <fcntl.h>
+#include <sys/mman.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include <algorithm>
+#include <cerrno>
+#include <cstring>
+#include <map>
+#include <mutex>
+#include <new>
+
+#include "base/random.h"
+#include "eccl/wire.h"
+
+namespace regatta::eccl {
+
+using base::Code;
+using base::Status;
+
+namespace {
+
+constexpr std::uint64_t kShmMagic = 0x31304d48534c4345;  // "ECLSHM01"
+constexpr std::size_t kNonceBytes = 16;
+// One TrySend or TryReceive moves at most this, so that the peer starts to work on the first part
+// while the next is being copied.
+constexpr std::size_t kPieceBytes = 32u << 10;
+
+// Segments mapped in this process, by nonce: ranks that are threads use one mapping, which lets the
+// thread sanitizer see both ends.
+struct Mapped {
+  std::mutex mutex;
+  std::map<std::string, std::weak_ptr<ShmSegment>> segments;
+};
+Mapped& MappedSegments() {
+  static Mapped& mapped = *new Mapped;  // Never destroyed: communicators may outlive main().
+  return mapped;
+}
+
+}  // namespace
+
+struct ShmSegment::Header {
+  std::uint64_t magic;
+  char nonce[kNonceBytes];
+  std::uint32_t rings;
+  std::uint64_t ring_bytes;
+  Bell bell;
+};
+
+// Single producer, single consumer. The counters only grow; each has a cache line of its own.
+struct ShmSegment::Ring {
+  alignas(64) std::atomic<std::uint64_t> written;
+  alignas(64) std::atomic<std::uint64_t> read;
+  alignas(64) std::byte data[1];
+};
+
+static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
+
+namespace {
+constexpr std::size_t kRingHead = 128;
+}
+
+ShmSegment::Ring* ShmSegment::ring(int index) const {
+  auto* first = static_cast<std::byte*>(memory_) + sizeof(Header);
+  return reinterpret_cast<Ring*>(first + static_cast<std::size_t>(index) *
+                                             (kRingHead + header()->ring_bytes));
+}
+
+Bell* ShmSegment::bell() const { return &header()->bell; }
+int ShmSegment::rings() const { return static_cast<int>(header()->rings); }
+
+base::Result<std::shared_ptr<ShmSegment>> ShmSegment::Create(int rings, std::size_t ring_bytes) {
+  const std::size_t bytes =
+      sizeof(Header) + static_cast<std::size_t>(rings) * (kRingHead + ring_bytes);
+  base::UniqueFd fd(memfd_create("eccl", MFD_CLOEXEC));
+  if (!fd.valid()) return base::ErrnoStatus(errno, "cannot make shared memory");
+  if (const int error = posix_fallocate(fd.get(), 0, static_cast<off_t>(bytes)); error != 0) {
+    return base::ErrnoStatus(error, "cannot reserve " + std::to_string(bytes) +
+                                        " bytes of shared memory (ECCL_SHM_RING_BYTES makes rings "
+                                        "smaller, ECCL_TRANSPORT=tcp does without)");
+  }
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) return base::ErrnoStatus(errno, "cannot map shared memory");
+  std::shared_ptr<ShmSegment> segment(new ShmSegment(std::move(fd), memory, bytes));
+  auto* header = new (memory) Header{};
+  header->magic = kShmMagic;
+  base::FillRandom(header->nonce, kNonceBytes);
+  header->rings = static_cast<std::uint32_t>(rings);
+  header->ring_bytes = ring_bytes;
+  for (int i = 0; i < rings; ++i) {
+    Ring* ring = segment->ring(i);
+    new (&ring->written) std::atomic<std::uint64_t>(0);
+    new (&ring->read) std::atomic<std::uint64_t>(0);
+  }
+  const std::lock_guard lock(MappedSegments().mutex);
+  MappedSegments().segments[std::string(header->nonce, kNonceBytes)] = segment;
+  return segment;
+}
+
+std::string ShmSegment::Ticket() const {
+  return BodyWriter()
+      .U32(static_cast<std::uint32_t>(getpid()))
+      .U32(static_cast<std::uint32_t>(fd_.get()))
+      .U64(bytes_)
+      .Raw({header()->nonce, kNonceBytes})
+      .body();
+}
+
+base::Result<std::shared_ptr<ShmSegment>> ShmSegment::Open(const std::string& ticket) {
+  BodyReader reader(ticket);
+  const std::uint32_t pid = reader.U32();
+  const std::uint32_t fd_number = reader.U32();
+  const std::uint64_t bytes = reader.U64();
+  const std::string nonce = reader.Raw(kNonceBytes);
+  if (!reader.ok() || bytes < sizeof(Header)) {
+    return Status(Code::kDataLoss, "malformed shared-memory ticket");
+  }
+  {
+    const std::lock_guard lock(MappedSegments().mutex);
+    const auto found = MappedSegments().segments.find(nonce);
+    if (found != MappedSegments().segments.end()) {
+      if (auto segment = found->second.lock()) return segment;
+    }
+  }
+  const std::string path = "/proc/" + std::to_string(pid) + "/fd/" + std::to_string(fd_number);
+  // O_NONBLOCK: in another process namespace this may be anybody's pipe.
+  base::UniqueFd fd(open(path.c_str(), O_RDWR | O_CLOEXEC | O_NONBLOCK | O_NOCTTY));
+  if (!fd.valid()) return base::ErrnoStatus(errno, "cannot open " + path);
+  struct stat info{};
+  if (fstat(fd.get(), &info) != 0 || !S_ISREG(info.st_mode) ||
+      static_cast<std::uint64_t>(info.st_size) != bytes) {
+    return Status(Code::kNotFound, path + " is not the peer's memory");
+  }
+  void* memory = mmap(nullptr, bytes, PROT_READ | PROT_WRITE, MAP_SHARED, fd.get(), 0);
+  if (memory == MAP_FAILED) return base::ErrnoStatus(errno, "cannot map " + path);
+  std::shared_ptr<ShmSegment> segment(new ShmSegment(base::UniqueFd(), memory, bytes));
+  const Header* header = segment->header();
+  const bool fits = header->magic == kShmMagic &&
+                    std::memcmp(header->nonce, nonce.data(), kNonceBytes) == 0 &&
+                    sizeof(Header) + header->rings * (kRingHead + header->ring_bytes) == bytes;
+  if (!fits) return Status(Code::kNotFound, path + " is not the peer's memory");
+  return segment;
+}
+
+ShmSegment::~ShmSegment() {
+  {
+    const std::lock_guard lock(MappedSegments().mutex);
+    const auto found = MappedSegments().segments.find(std::string(header()->nonce, kNonceBytes));
+    if (found != MappedSegments().segments.end() && found->second.expired()) {
+      MappedSegments().segments.erase(found);
+    }
+  }
+  munmap(memory_, bytes_);
+}
+
+class ShmChannel : public Channel {
+ public:
+  ShmChannel(std::shared_ptr<ShmSegment> own, int mine, std::shared_ptr<ShmSegment> peer,
+             int theirs)
+      : in_(own->ring(mine)),
+        out_(peer->ring(theirs)),
+        in_bytes_(own->header()->ring_bytes),
+        out_bytes_(peer->header()->ring_bytes),
+        own_(std::move(own)),
+        peer_(std::move(peer)) {}
+
+  base::Result<std::size_t> TrySend(std::span<const std::byte> data) override {
+    const std::uint64_t written = out_->written.load(std::memory_order_relaxed);
+    const std::uint64_t read = out_->read.load();
+    const std::size_t size =
+        std::min<std::size_t>({data.size(), out_bytes_ - (written - read), kPieceBytes});
+    if (size == 0) return size;
+    const std::size_t at = written & (out_bytes_ - 1);
+    const std::size_t first = std::min<std::size_t>(size, out_bytes_ - at);
+    std::memcpy(out_->data + at, data.data(), first);
+    std::memcpy(out_->data, data.data() + first, size - first);
+    out_->written.store(written + size);
+    peer_->bell()->Ring();
+    return size;
+  }
+
+  base::Result<std::size_t> TryReceive(std::span<std::byte> data) override {
+    const std::uint64_t read = in_->read.load(std::memory_order_relaxed);
+    const std::uint64_t written = in_->written.load();
+    const std::size_t size = std::min<std::size_t>({data.size(), written - read, kPieceBytes});
+    if (size == 0) return size;
+    const std::size_t at = read & (in_bytes_ - 1);
+    const std::size_t first = std::min<std::size_t>(size, in_bytes_ - at);
+    std::memcpy(data.data(), in_->data + at, first);
+    std::memcpy(data.data() + first, in_->data, size - first);
+    in_->read.store(read + size);
+    peer_->bell()->Ring();
+    return size;
+  }
+
+  int poll_fd() const override { return -1; }
+  const char* name() const override { return "shm"; }
+
+ private:
+  ShmSegment::Ring* in_;
+  ShmSegment::Ring* out_;
+  std::uint64_t in_bytes_;
+  std::uint64_t out_bytes_;
+  std::shared_ptr<ShmSegment> own_;
+  std::shared_ptr<ShmSegment> peer_;
+};
+
+base::Result<std::unique_ptr<Channel>> MakeShmChannel(std::shared_ptr<ShmSegment> own, int mine,
+                                                      std::shared_ptr<ShmSegment> peer,
+                                                      int theirs) {
+  if (mine < 0 || mine >= own->rings() || theirs < 0 || theirs >= peer->rings()) {
+    return Status(Code::kInternal, "no such ring in the shared memory");
+  }
+  return std::unique_ptr<Channel>(
+      std::make_unique<ShmChannel>(std::move(own), mine, std::move(peer), theirs));
+}
+
+}  // namespace regatta::eccl

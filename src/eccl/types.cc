@@ -1,0 +1,77 @@
+#include "eccl/types.h"
+
+#include <cstring>
+#include <iterator>
+
+namespace regatta::eccl {
+namespace {
+
+struct TypeRow {
+  const char* name;
+  std::size_t size;
+};
+// By the numbers of ecclDataType_t.
+constexpr TypeRow kTypes[] = {{"int8", 1},    {"uint8", 1},   {"int32", 4},   {"uint32", 4},
+                              {"int64", 8},   {"uint64", 8},  {"float16", 2}, {"float32", 4},
+                              {"float64", 8}, {"bfloat16", 2}};
+constexpr const char* kOps[] = {"sum", "prod", "max", "min", "avg"};
+constexpr const char* kKinds[] = {"?",         "allreduce", "allgather", "reducescatter",
+                                  "broadcast", "alltoall",  "barrier",   "send/recv"};
+constexpr std::uint32_t kMagic = 0x504f4345;  // "ECOP", little-endian
+
+const TypeRow* Row(ecclDataType_t type) {
+  const auto index = static_cast<unsigned>(type);
+  return index < std::size(kTypes) ? &kTypes[index] : nullptr;
+}
+
+}  // namespace
+
+std::size_t SizeOf(ecclDataType_t type) { return Row(type) == nullptr ? 0 : Row(type)->size; }
+const char* NameOf(ecclDataType_t type) { return Row(type) == nullptr ? "?" : Row(type)->name; }
+bool IsValid(ecclRedOp_t op) { return static_cast<unsigned>(op) < std::size(kOps); }
+const char* NameOf(ecclRedOp_t op) { return IsValid(op) ? kOps[op] : "?"; }
+
+const char* NameOf(OpKind kind) {
+  const auto index = static_cast<unsigned>(kind);
+  return index < std::size(kKinds) ? kKinds[index] : kKinds[0];
+}
+
+std::string OpDescriptor::ToString() const {
+  std::string text = std::string(NameOf(kind)) + " #" + std::to_string(sequence);
+  if (kind == OpKind::kBarrier) return text;
+  text += std::string(" (") + NameOf(type) + " x " + std::to_string(count);
+  if (kind == OpKind::kAllReduce || kind == OpKind::kReduceScatter) {
+    text += std::string(", ") + NameOf(op);
+  }
+  if (kind == OpKind::kBroadcast) text += ", root " + std::to_string(root);
+  return text + ")";
+}
+
+void OpDescriptor::Encode(std::byte* wire) const {
+  const std::uint8_t small[4] = {static_cast<std::uint8_t>(kind), static_cast<std::uint8_t>(type),
+                                 static_cast<std::uint8_t>(op), 0};
+  const std::uint32_t zero = 0;
+  std::memcpy(wire, &kMagic, 4);
+  std::memcpy(wire + 4, small, 4);
+  std::memcpy(wire + 8, &root, 4);
+  std::memcpy(wire + 12, &zero, 4);
+  std::memcpy(wire + 16, &count, 8);
+  std::memcpy(wire + 24, &sequence, 8);
+}
+
+bool OpDescriptor::Decode(const std::byte* wire, OpDescriptor* descriptor) {
+  std::uint32_t magic = 0;
+  std::uint8_t small[4] = {};
+  std::memcpy(&magic, wire, 4);
+  std::memcpy(small, wire + 4, 4);
+  if (magic != kMagic || small[0] >= std::size(kKinds)) return false;
+  descriptor->kind = static_cast<OpKind>(small[0]);
+  descriptor->type = static_cast<ecclDataType_t>(small[1]);
+  descriptor->op = static_cast<ecclRedOp_t>(small[2]);
+  std::memcpy(&descriptor->root, wire + 8, 4);
+  std::memcpy(&descriptor->count, wire + 16, 8);
+  std::memcpy(&descriptor->sequence, wire + 24, 8);
+  return true;
+}
+
+}  // namespace regatta::eccl

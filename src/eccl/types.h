@@ -1,0 +1,50 @@
+#pragma once
+
+#include <cstddef>
+#include <cstdint>
+#include <string>
+
+#include "regatta/eccl.h"
+
+namespace regatta::eccl {
+
+// Bytes of one element; 0 for a number that is no ecclDataType_t.
+std::size_t SizeOf(ecclDataType_t type);
+const char* NameOf(ecclDataType_t type);
+const char* NameOf(ecclRedOp_t op);
+bool IsValid(ecclRedOp_t op);
+
+enum class OpKind : std::uint8_t {
+  kAllReduce = 1,
+  kAllGather,
+  kReduceScatter,
+  kBroadcast,
+  kAllToAll,
+  kBarrier,
+  kSendRecv,
+};
+const char* NameOf(OpKind kind);
+
+// What one rank calls. Ranks compare descriptors before any payload moves, so that a program whose
+// ranks disagree gets an error instead of wrong numbers. The wire form is in
+// docs/formats/eccl-bootstrap.md.
+struct OpDescriptor {
+  static constexpr std::size_t kWireBytes = 32;
+
+  OpKind kind = OpKind::kBarrier;
+  ecclDataType_t type = ecclUint8;
+  ecclRedOp_t op = ecclSum;
+  std::uint32_t root = 0;
+  std::uint64_t count = 0;
+  // Of the communicator for a collective; of the pair and direction for send/receive.
+  std::uint64_t sequence = 0;
+
+  bool operator==(const OpDescriptor&) const = default;
+  // "allreduce #17 (float32 x 1024, sum)".
+  std::string ToString() const;
+  void Encode(std::byte* wire) const;
+  // False when the bytes are no descriptor: the two ends have lost step.
+  static bool Decode(const std::byte* wire, OpDescriptor* descriptor);
+};
+
+}  // namespace regatta::eccl
