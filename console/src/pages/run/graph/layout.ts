@@ -1,0 +1,64 @@
+// Arranges the graph with ELK, in a worker so that the page stays quick. Loaded only when a graph is
+// first drawn.
+import type { ElkExtendedEdge, ElkNode } from "elkjs/lib/elk-api";
+import ELK from "elkjs/lib/elk-api";
+import workerUrl from "elkjs/lib/elk-worker.min.js?url";
+import type { GraphModel } from "./model";
+
+export const kNodeWidth = 212;
+export const kNodeHeight = 52;
+const kGroupTop = 38;
+
+export interface Placed {
+  x: number;
+  y: number;
+  width: number;
+  height: number;
+}
+
+const elk = new ELK({ workerFactory: () => new Worker(workerUrl) });
+
+const kSpacing = {
+  "elk.algorithm": "layered",
+  "elk.direction": "RIGHT",
+  "elk.hierarchyHandling": "INCLUDE_CHILDREN",
+  "elk.spacing.nodeNode": "18",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "54",
+  "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
+  "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
+};
+
+/** Where each node goes, relative to its group. */
+export async function arrange(model: GraphModel): Promise<Map<string, Placed>> {
+  const byId = new Map<string, ElkNode>();
+  const root: ElkNode = { id: "root", layoutOptions: kSpacing, children: [] };
+  for (const node of model.nodes) {
+    const open = node.kind === "group" && node.open;
+    const one: ElkNode = open
+      ? {
+          id: node.id,
+          children: [],
+          layoutOptions: { "elk.padding": `[top=${kGroupTop},left=14,bottom=14,right=14]` },
+        }
+      : { id: node.id, width: kNodeWidth, height: kNodeHeight };
+    byId.set(node.id, one);
+    const parent = node.parent === undefined ? root : byId.get(node.parent);
+    parent?.children?.push(one);
+  }
+  root.edges = model.edges.map((edge): ElkExtendedEdge => ({
+    id: edge.id,
+    sources: [edge.from],
+    targets: [edge.to],
+  }));
+  const done = await elk.layout(root);
+  const placed = new Map<string, Placed>();
+  const walk = (node: ElkNode) => {
+    for (const child of node.children ?? []) {
+      const { x = 0, y = 0, width = kNodeWidth, height = kNodeHeight } = child;
+      placed.set(child.id, { x, y, width, height });
+      walk(child);
+    }
+  };
+  walk(done);
+  return placed;
+}
