@@ -48,18 +48,43 @@ def check_the_checker() -> list[str]:
         place = pathlib.Path(folder)
         (place / "stray.c").write_text("int ecclFine(void) { return 0; }\nint stray;\n")
         (place / "crypto.c").write_text("int ecclFine(void) { return 0; }\n")
-        output("cc", "-shared", "-fPIC", "-o", str(place / "libbad.so"), str(place / "stray.c"),
-               "-Wl,-soname,libother.so.1")
+        output(
+            "cc",
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(place / "libbad.so"),
+            str(place / "stray.c"),
+            "-Wl,-soname,libother.so.1",
+        )
         # A stand-in with the foreign name: the machine need not have the real one.
         foreign = place / "libcrypto.so.9"
-        output("cc", "-shared", "-fPIC", "-o", str(foreign), str(place / "crypto.c"),
-               "-Wl,-soname,libcrypto.so.9")
-        output("cc", "-shared", "-fPIC", "-o", str(place / "libneeds.so"), str(place / "crypto.c"),
-               "-Wl,--no-as-needed", str(foreign))
+        output(
+            "cc",
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(foreign),
+            str(place / "crypto.c"),
+            "-Wl,-soname,libcrypto.so.9",
+        )
+        output(
+            "cc",
+            "-shared",
+            "-fPIC",
+            "-o",
+            str(place / "libneeds.so"),
+            str(place / "crypto.c"),
+            "-Wl,--no-as-needed",
+            str(foreign),
+        )
         bad = check(place / "libbad.so", "libgood.so.0", "eccl")
         needs = check(place / "libneeds.so", "libneeds.so.0", "eccl")
-    for expected, errors in [("shows stray", bad), ("SONAME is libother.so.1", bad),
-                             ("needs libcrypto", needs)]:
+    for expected, errors in [
+        ("shows stray", bad),
+        ("SONAME is libother.so.1", bad),
+        ("needs libcrypto", needs),
+    ]:
         if not any(expected in error for error in errors):
             missed.append(f"libraries_test itself: did not report: {expected}")
     return missed

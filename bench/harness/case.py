@@ -1,0 +1,56 @@
+"""What an area registers: cases, each measured by us and by peers, giving one or more figures."""
+
+import dataclasses
+from collections.abc import Callable, Mapping
+from typing import Literal
+
+
+class Missing(Exception):  # noqa: N818 - an answer, not a failure
+    """Raised by a contender that cannot be installed or run here; the text says why."""
+
+
+class Wrong(Exception):  # noqa: N818
+    """Raised by a contender whose result is not right: its time means nothing."""
+
+
+@dataclasses.dataclass(frozen=True)
+class Must:
+    """A bound that the figure has to keep: on our own value, or on the ratio to the best peer."""
+
+    limit: float
+    of: Literal["value", "ratio"] = "value"
+
+
+@dataclasses.dataclass(frozen=True)
+class Figure:
+    """One number of a measurement. `key` finds it in what a contender returns."""
+
+    key: str
+    figure: str  # "CPU a step"
+    case: str  # "chain of 1,000 no-op steps"
+    unit: str  # "ms"
+    better: Literal["lower", "higher"] = "lower"
+    must: Must | None = None
+    floor: Callable[[], float] | None = None  # what the machine itself costs, in the same unit
+
+
+@dataclasses.dataclass(frozen=True)
+class Contender:
+    """Somebody who can be measured.
+
+    `prepare` runs once, before any round, and may raise Missing. `measure` runs once a round,
+    checks its own result (raising Wrong), and returns a value for each figure key it can give.
+    """
+
+    name: str
+    measure: Callable[[], Mapping[str, float]]
+    prepare: Callable[[], None] = lambda: None
+    version: Callable[[], str] = lambda: ""
+
+
+@dataclasses.dataclass(frozen=True)
+class Case:
+    figures: list[Figure]
+    ours: Contender
+    peers: list[Contender] = dataclasses.field(default_factory=list)
+    rounds: int = 5
