@@ -16,7 +16,7 @@ import { Icon } from "../../../ui/icon";
 import { Message } from "../../../ui/page-states";
 import { shownState } from "../../../ui/state";
 import "./graph.css";
-import { arrange, type Placed } from "./layout";
+import { arrange, type Arrangement } from "./layout";
 import { buildGraph, type GraphModel } from "./model";
 import {
   GraphActionsContext,
@@ -25,6 +25,7 @@ import {
   type GroupFlowNode,
   type StepFlowNode,
 } from "./nodes";
+import { RouteLine } from "./route";
 
 interface GraphViewProps {
   steps: readonly Step[];
@@ -33,6 +34,7 @@ interface GraphViewProps {
 }
 
 const kNodeTypes = { step: StepBox, group: GroupBox };
+const kEdgeTypes = { route: RouteLine };
 const kMapFrom = 40;
 
 export default function GraphView(props: GraphViewProps) {
@@ -45,7 +47,7 @@ export default function GraphView(props: GraphViewProps) {
 
 /** The arrangement of the latest shape, and why there is none. */
 function useArrangement(model: GraphModel) {
-  const [placed, setPlaced] = useState<Map<string, Placed>>();
+  const [placed, setPlaced] = useState<Arrangement>();
   const [problem, setProblem] = useState<string>();
   const latest = useRef(model);
   useEffect(() => {
@@ -95,9 +97,9 @@ function Graph({ steps, selected, onOpen }: GraphViewProps) {
     if (!placed) return [];
     const list: (StepFlowNode | GroupFlowNode)[] = [];
     for (const node of model.nodes) {
-      const place = placed.get(node.id);
+      const place = placed.nodes.get(node.id);
       // A node that just appeared waits for the next arrangement; so do the members of one.
-      if (!place || (node.parent !== undefined && !placed.has(node.parent))) continue;
+      if (!place || (node.parent !== undefined && !placed.nodes.has(node.parent))) continue;
       const own = node.step;
       const common = {
         id: node.id,
@@ -126,10 +128,12 @@ function Graph({ steps, selected, onOpen }: GraphViewProps) {
       id: edge.id,
       source: edge.from,
       target: edge.to,
+      type: "route" as const,
+      data: { points: placed?.edges.get(edge.id) },
       animated: running.has(edge.to),
       ...(edge.loose && { style: { strokeDasharray: "2 4" } }),
     }));
-  }, [model]);
+  }, [model, placed]);
 
   // Shows the whole graph when it is first arranged, and after a group was opened or closed.
   useEffect(() => {
@@ -144,6 +148,7 @@ function Graph({ steps, selected, onOpen }: GraphViewProps) {
           nodes={nodes}
           edges={edges}
           nodeTypes={kNodeTypes}
+          edgeTypes={kEdgeTypes}
           colorMode={resolved}
           nodesDraggable={false}
           nodesConnectable={false}

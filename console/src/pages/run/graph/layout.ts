@@ -16,20 +16,35 @@ export interface Placed {
   height: number;
 }
 
+export interface Point {
+  x: number;
+  y: number;
+}
+
+export interface Arrangement {
+  /** Where each node goes, relative to its group. */
+  nodes: Map<string, Placed>;
+  /** The way each edge takes around the nodes, from the origin of the whole graph. */
+  edges: Map<string, Point[]>;
+}
+
 const elk = new ELK({ workerFactory: () => new Worker(workerUrl) });
 
 const kSpacing = {
   "elk.algorithm": "layered",
   "elk.direction": "RIGHT",
   "elk.hierarchyHandling": "INCLUDE_CHILDREN",
+  "elk.json.edgeCoords": "ROOT",
+  "elk.edgeRouting": "ORTHOGONAL",
   "elk.spacing.nodeNode": "18",
+  "elk.spacing.edgeNode": "16",
+  "elk.layered.mergeEdges": "true",
   "elk.layered.spacing.nodeNodeBetweenLayers": "54",
   "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
   "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
 };
 
-/** Where each node goes, relative to its group. */
-export async function arrange(model: GraphModel): Promise<Map<string, Placed>> {
+export async function arrange(model: GraphModel): Promise<Arrangement> {
   const byId = new Map<string, ElkNode>();
   const root: ElkNode = { id: "root", layoutOptions: kSpacing, children: [] };
   for (const node of model.nodes) {
@@ -51,14 +66,20 @@ export async function arrange(model: GraphModel): Promise<Map<string, Placed>> {
     targets: [edge.to],
   }));
   const done = await elk.layout(root);
-  const placed = new Map<string, Placed>();
+  const nodes = new Map<string, Placed>();
   const walk = (node: ElkNode) => {
     for (const child of node.children ?? []) {
       const { x = 0, y = 0, width = kNodeWidth, height = kNodeHeight } = child;
-      placed.set(child.id, { x, y, width, height });
+      nodes.set(child.id, { x, y, width, height });
       walk(child);
     }
   };
   walk(done);
-  return placed;
+  const edges = new Map<string, Point[]>();
+  for (const edge of done.edges ?? []) {
+    const section = edge.sections?.[0];
+    if (!section) continue;
+    edges.set(edge.id, [section.startPoint, ...(section.bendPoints ?? []), section.endPoint]);
+  }
+  return { nodes, edges };
 }
