@@ -1,0 +1,105 @@
+"""What the control plane costs to have up: time to ready, idle memory, first page bytes."""
+
+import gzip
+import json
+import pathlib
+import re
+import subprocess
+import tempfile
+import time
+import urllib.error
+import urllib.parse
+import urllib.request
+
+from bench.harness.case import Case, Contender, Figure, Missing, Must, Wrong
+from bench.harness.machine import ROOT, our_version
+
+REGATTA = ROOT / "build/release/bin/regatta"
+# Settling time before memory is read; part of the figure's definition, not a wait for an event.
+IDLE_SECONDS = 2.0
+
+
+def fetch(url: str) -> tuple[bytes, str]:
+    """The bytes that crossed the wire with gzip allowed, and the text they stand for."""
+    request = urllib.request.Request(url, headers={"Accept-Encoding": "gzip"})
+    with urllib.request.urlopen(request, timeout=10) as answer:
+        raw = answer.read()
+        packed = answer.headers.get("Content-Encoding") == "gzip"
+    return raw, (gzip.decompress(raw) if packed else raw).decode(errors="replace")
+
+
+def first_page_bytes(address: str) -> int:
+    """The page, and every script and style sheet that it names: what a first visit must load."""
+    raw, html = fetch(address + "/")
+    named = re.findall(r"<(?:script|link)[^>]+(?:src|href)=\"([^\"]+\.(?:js|css))\"", html)
+    if not named:
+        raise Wrong("the first page names no script: is the console built in?")
+    total = len(raw)
+    for path in dict.fromkeys(named):
+        total += len(fetch(urllib.parse.urljoin(address + "/", path))[0])
+    return total
+
+
+def ready(address: str) -> bool:
+    try:
+        with urllib.request.urlopen(address + "/readyz", timeout=5) as answer:
+            return answer.status == 200
+    except (urllib.error.URLError, ConnectionError):
+        return False
+
+
+def wait_ready(child: subprocess.Popen[bytes], endpoint: pathlib.Path) -> str:
+    """Polls at 1 ms, the resolution of the figure, until the server answers that it is ready."""
+    deadline = time.perf_counter() + 30
+    while time.perf_counter() < deadline:
+        if child.poll() is not None:
+            raise Wrong(f"regatta serve ended with {child.returncode} before it was ready")
+        try:
+            address = json.loads(endpoint.read_text())["address"]
+        except (OSError, ValueError):
+            address = None
+        if address and ready(address):
+            return address
+        time.sleep(0.001)
+    raise Wrong("regatta serve was not ready after 30 s")
+
+
+def resident_mib(pid: int) -> float:
+    status = pathlib.Path(f"/proc/{pid}/status").read_text()
+    return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024
+
+
+def serve() -> dict[str, float]:
+    with tempfile.TemporaryDirectory() as home:
+        start = time.perf_counter()
+        with subprocess.Popen(
+            [str(REGATTA), "serve", "--home", home, "--port", "0"],
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        ) as child:
+            try:
+                address = wait_ready(child, pathlib.Path(home) / "endpoint.json")
+                started = (time.perf_counter() - start) * 1000
+                time.sleep(IDLE_SECONDS)
+                memory = resident_mib(child.pid)
+                page = first_page_bytes(address) / 1024
+            finally:
+                child.terminate()
+        return {"start": started, "idle": memory, "page": page}
+
+
+def built() -> None:
+    if not REGATTA.is_file():
+        raise Missing(f"{REGATTA.relative_to(ROOT)} is not built; make build does it")
+
+
+def cases(quick: bool) -> list[Case]:
+    figures = [
+        Figure("start", "start to ready", "new state directory", "ms", must=Must(150)),
+        Figure(
+            "idle", "resident memory, idle", f"{IDLE_SECONDS:g} s after ready", "MiB", must=Must(60)
+        ),
+        Figure("page", "first page, gzip", "page, scripts, styles", "KiB", must=Must(500)),
+    ]
+    ours = Contender("regatta", serve, prepare=built, version=our_version)
+    return [Case(figures, ours, rounds=5)]
