@@ -1,6 +1,10 @@
 #include "net/http.h"
 
 #include <algorithm>
+#include <cctype>
+#include <ctime>
+
+#include "absl/strings/str_format.h"
 
 namespace regatta::net {
 
@@ -53,10 +57,10 @@ std::string FormatEvent(std::string_view id, std::string_view type, std::string_
   if (!id.empty()) out.append("id: ").append(id).append("\n");
   out.append("event: ").append(type).append("\n");
   while (true) {
-    const std::size_t end = data.find('\n');
+    const std::size_t end = data.find_first_of("\r\n");
     out.append("data: ").append(data.substr(0, end)).append("\n");
     if (end == std::string_view::npos) break;
-    data.remove_prefix(end + 1);
+    data.remove_prefix(end + (data.substr(end, 2) == "\r\n" ? 2 : 1));
   }
   out += "\n";
   return out;
@@ -143,6 +147,69 @@ std::string PercentEncode(std::string_view text) {
     }
   }
   return out;
+}
+
+std::string FormatHttpDate(std::int64_t micros) {
+  const std::time_t seconds = micros / 1'000'000;
+  std::tm parts{};
+  gmtime_r(&seconds, &parts);
+  // Not strftime: the names of days and months must not follow a locale.
+  constexpr char kDays[] = "SunMonTueWedThuFriSat";
+  constexpr char kMonths[] = "JanFebMarAprMayJunJulAugSepOctNovDec";
+  return absl::StrFormat("%.3s, %02d %.3s %04d %02d:%02d:%02d GMT", kDays + 3 * parts.tm_wday,
+                         parts.tm_mday, kMonths + 3 * parts.tm_mon, parts.tm_year + 1900,
+                         parts.tm_hour, parts.tm_min, parts.tm_sec);
+}
+
+namespace {
+
+std::string_view Trim(std::string_view text) {
+  const std::size_t first = text.find_first_not_of(" \t");
+  if (first == std::string_view::npos) return "";
+  return text.substr(first, text.find_last_not_of(" \t") - first + 1);
+}
+
+// Takes the next element off a comma-separated list.
+std::string_view TakeElement(std::string_view& list) {
+  const std::string_view element = list.substr(0, list.find(','));
+  list.remove_prefix(std::min(list.size(), element.size() + 1));
+  return Trim(element);
+}
+
+bool EqualsIgnoreCase(std::string_view a, std::string_view b) {
+  return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](unsigned char x, unsigned char y) {
+    return std::tolower(x) == std::tolower(y);
+  });
+}
+
+}  // namespace
+
+bool MatchesEtag(std::string_view if_none_match, std::string_view etag) {
+  const auto strong = [](std::string_view tag) {
+    return tag.starts_with("W/") ? tag.substr(2) : tag;
+  };
+  while (!if_none_match.empty()) {
+    const std::string_view tag = TakeElement(if_none_match);
+    if (tag == "*" || (!tag.empty() && strong(tag) == strong(etag))) return true;
+  }
+  return false;
+}
+
+bool AcceptsEncoding(std::string_view accept_encoding, std::string_view coding) {
+  bool any = false;
+  while (!accept_encoding.empty()) {
+    const std::string_view element = TakeElement(accept_encoding);
+    const std::size_t semicolon = element.find(';');
+    const std::string_view name = Trim(element.substr(0, semicolon));
+    const std::string_view weight =
+        semicolon == std::string_view::npos ? "" : Trim(element.substr(semicolon + 1));
+    // "q=0", "q=0.000": refused. Anything else is taken; which is best is the server's choice.
+    const bool refused = weight.size() >= 3 && (weight[0] == 'q' || weight[0] == 'Q') &&
+                         weight.substr(2).find_first_not_of("0.") == std::string_view::npos;
+    if (EqualsIgnoreCase(name, coding)) return !refused;
+    if (name == "*") any = !refused;
+  }
+  return any;
 }
 
 }  // namespace regatta::net

@@ -42,7 +42,7 @@ class Wakeup {
 };
 
 enum class Pull {
-  kMore,  // something was appended; ask again as soon as it is sent
+  kMore,  // something was appended; ask again
   kIdle,  // nothing (more) now; ask again after the next Notify
   kEnd,   // nothing will come any more
 };
@@ -81,7 +81,8 @@ Response JsonResponse(int status, std::string json);
 
 // A response of type text/event-stream with the heartbeat comment.
 Response EventStreamResponse(std::shared_ptr<Stream> stream);
-// "id: …\nevent: …\ndata: …\n\n"; line breaks in `data` become several data lines.
+// "id: …\nevent: …\ndata: …\n\n". Line breaks in `data` (LF, CR LF or CR) become several data
+// lines; `id` and `type` must have none.
 std::string FormatEvent(std::string_view id, std::string_view type, std::string_view data);
 
 struct ServerEvent {
@@ -109,5 +110,13 @@ class EventParser {
 // "%41b" -> "Ab"; nullopt for a broken escape or a decoded NUL. `plus_is_space` for queries.
 std::optional<std::string> PercentDecode(std::string_view text, bool plus_is_space);
 std::string PercentEncode(std::string_view text);
+
+// "Mon, 23 Nov 2026 22:00:55 GMT" (RFC 9110, 5.6.7), of microseconds since 1970.
+std::string FormatHttpDate(std::int64_t micros);
+
+// Whether an If-None-Match header names `etag` (weak comparison; "*" names any): answer 304.
+bool MatchesEtag(std::string_view if_none_match, std::string_view etag);
+// Whether an Accept-Encoding header takes `coding` ("gzip"); one with q=0 does not.
+bool AcceptsEncoding(std::string_view accept_encoding, std::string_view coding);
 
 }  // namespace regatta::net

@@ -3,6 +3,7 @@
 #include <curl/curl.h>
 
 #include <mutex>
+#include <system_error>
 
 #include "absl/strings/ascii.h"
 #include "absl/strings/match.h"
@@ -52,8 +53,14 @@ int OnProgress(void* user, curl_off_t, curl_off_t, curl_off_t, curl_off_t) {
   return 1;
 }
 
-absl::Status ErrorOf(CURLcode code, const ClientRequest& request, const char* detail) {
-  const std::string what = *detail != '\0' ? detail : curl_easy_strerror(code);
+absl::Status ErrorOf(CURL* curl, CURLcode code, const ClientRequest& request, const char* detail) {
+  std::string what = *detail != '\0' ? detail : curl_easy_strerror(code);
+  long error = 0;
+  curl_easy_getinfo(curl, CURLINFO_OS_ERRNO, &error);
+  // curl says "Couldn't connect to server"; the system knows why.
+  if (code == CURLE_COULDNT_CONNECT && error != 0) {
+    what = std::generic_category().message(static_cast<int>(error));
+  }
   switch (code) {
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
@@ -119,7 +126,7 @@ absl::StatusOr<ClientResponse> HttpClient::Send(const ClientRequest& request) {
   const CURLcode code = curl_easy_perform(curl);
   curl_slist_free_all(headers);
   if (exchange.cancelled) return absl::CancelledError(absl::StrCat(request.url, " was left"));
-  if (code != CURLE_OK) return ErrorOf(code, request, detail);
+  if (code != CURLE_OK) return ErrorOf(curl, code, request, detail);
   long status = 0;
   curl_easy_getinfo(curl, CURLINFO_RESPONSE_CODE, &status);
   exchange.response.status = static_cast<int>(status);

@@ -21,7 +21,7 @@ struct ClientRequest {
   // Called with the body's bytes as they come (then `body` of the response stays empty), only for
   // answers with status 200. Returning false ends the exchange with kCancelled.
   std::function<bool(std::string_view)> on_data;
-  // Called about four times a second while waiting; returning false ends with kCancelled.
+  // Called at least once a second while waiting; returning false ends with kCancelled.
   std::function<bool()> keep_going;
 };
 

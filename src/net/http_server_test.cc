@@ -16,6 +16,24 @@ namespace {
 using testing::HasSubstr;
 using testing::StartsWith;
 
+class Flag {
+ public:
+  void Set() {
+    const std::lock_guard lock(mutex_);
+    set_ = true;
+    changed_.notify_all();
+  }
+  bool WaitFor(std::chrono::seconds time) {
+    std::unique_lock lock(mutex_);
+    return changed_.wait_for(lock, time, [this] { return set_; });
+  }
+
+ private:
+  std::mutex mutex_;
+  std::condition_variable changed_;
+  bool set_ = false;
+};
+
 class HttpServerTest : public testing::Test {
  protected:
   void Start(HttpServerOptions options = {}) {
@@ -37,6 +55,9 @@ class HttpServerTest : public testing::Test {
 
   Router router_;
   HttpClient client_;
+  // Handlers use these until the server is gone, so they come before it.
+  Flag entered_;
+  Flag closed_;
   std::unique_ptr<HttpServer> server_;
 };
 
@@ -224,27 +245,8 @@ TEST_F(HttpServerTest, WakesAStreamOnNotifyAndBeatsWhileItIsSilent) {
   EXPECT_THAT(all, HasSubstr("data: 3\n\n"));
 }
 
-class Flag {
- public:
-  void Set() {
-    const std::lock_guard lock(mutex_);
-    set_ = true;
-    changed_.notify_all();
-  }
-  bool WaitFor(std::chrono::seconds time) {
-    std::unique_lock lock(mutex_);
-    return changed_.wait_for(lock, time, [this] { return set_; });
-  }
-
- private:
-  std::mutex mutex_;
-  std::condition_variable changed_;
-  bool set_ = false;
-};
-
 TEST_F(HttpServerTest, NoticesThatAStreamsClientLeft) {
   const auto wakeup = NewWakeup();
-  Flag closed;
   router_.Add("GET", "/events", [&](const Request&) {
     auto stream = std::make_shared<Stream>();
     stream->wakeup = wakeup;
@@ -252,7 +254,7 @@ TEST_F(HttpServerTest, NoticesThatAStreamsClientLeft) {
       if (std::exchange(first, false)) *out = FormatEvent("", "n", "x");
       return Pull::kIdle;
     };
-    stream->on_close = [&] { closed.Set(); };
+    stream->on_close = [&] { closed_.Set(); };
     return EventStreamResponse(std::move(stream));
   });
   Start();
@@ -261,39 +263,36 @@ TEST_F(HttpServerTest, NoticesThatAStreamsClientLeft) {
     connection.Write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
     connection.ReadUntil("data: x");
   }
-  EXPECT_TRUE(closed.WaitFor(std::chrono::seconds(5)));
+  EXPECT_TRUE(closed_.WaitFor(std::chrono::seconds(5)));
 }
 
 TEST_F(HttpServerTest, DisconnectsAStreamsClientThatTakesNothing) {
-  Flag closed;
   router_.Add("GET", "/events", [&](const Request&) {
-    return Counting(NewWakeup(), 0, 1 << 30, [&] { closed.Set(); });
+    return Counting(NewWakeup(), 0, 1 << 30, [&] { closed_.Set(); });
   });
   Start({.write_timeout = std::chrono::milliseconds(200)});
   RawConnection connection(server_->port());
   connection.Write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  EXPECT_TRUE(closed.WaitFor(std::chrono::seconds(20)));
+  EXPECT_TRUE(closed_.WaitFor(std::chrono::seconds(20)));
 }
 
 TEST_F(HttpServerTest, StopsWhileAStreamAndARequestAreUnderWay) {
-  Flag entered;
-  Flag closed;
   router_.Add("GET", "/events", [&](const Request&) {
     auto stream = std::make_shared<Stream>();
     stream->wakeup = NewWakeup();
     stream->pull = [&](std::string*) {
-      entered.Set();
+      entered_.Set();
       return Pull::kIdle;
     };
-    stream->on_close = [&] { closed.Set(); };
+    stream->on_close = [&] { closed_.Set(); };
     return EventStreamResponse(std::move(stream));
   });
   Start();
   RawConnection connection(server_->port());
   connection.Write("GET /events HTTP/1.1\r\nHost: localhost\r\n\r\n");
-  ASSERT_TRUE(entered.WaitFor(std::chrono::seconds(5)));
+  ASSERT_TRUE(entered_.WaitFor(std::chrono::seconds(5)));
   server_->Stop(std::chrono::seconds(5));
-  EXPECT_TRUE(closed.WaitFor(std::chrono::seconds(1)));
+  EXPECT_TRUE(closed_.WaitFor(std::chrono::seconds(1)));
 }
 
 TEST_F(HttpServerTest, HoldsAThousandConnections) {

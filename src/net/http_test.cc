@@ -23,6 +23,34 @@ TEST(Request, FindsOneCookieAmongSeveral) {
   EXPECT_EQ(request.Cookie("session"), "");
 }
 
+TEST(FormatEvent, KeepsEveryKindOfLineBreakInsideTheData) {
+  EXPECT_EQ(FormatEvent("7", "log", "a\nb\r\nc\rd"),
+            "id: 7\nevent: log\ndata: a\ndata: b\ndata: c\ndata: d\n\n");
+  EXPECT_EQ(FormatEvent("", "n", ""), "event: n\ndata: \n\n");
+}
+
+TEST(HttpDate, FollowsRfc9110) {
+  EXPECT_EQ(FormatHttpDate(784'111'777'000'000), "Sun, 06 Nov 1994 08:49:37 GMT");
+}
+
+TEST(MatchesEtag, ComparesWeaklyInLists) {
+  EXPECT_TRUE(MatchesEtag("\"a\"", "\"a\""));
+  EXPECT_TRUE(MatchesEtag("\"x\", W/\"a\"", "\"a\""));
+  EXPECT_TRUE(MatchesEtag("*", "\"a\""));
+  EXPECT_FALSE(MatchesEtag("", "\"a\""));
+  EXPECT_FALSE(MatchesEtag("\"b\",,", "\"a\""));
+}
+
+TEST(AcceptsEncoding, KnowsWeightsAndTheStar) {
+  EXPECT_TRUE(AcceptsEncoding("gzip, deflate, br", "gzip"));
+  EXPECT_TRUE(AcceptsEncoding("br;q=1.0, GZIP;q=0.5", "gzip"));
+  EXPECT_TRUE(AcceptsEncoding("*", "gzip"));
+  EXPECT_FALSE(AcceptsEncoding("", "gzip"));
+  EXPECT_FALSE(AcceptsEncoding("gzip;q=0, *", "gzip"));
+  EXPECT_FALSE(AcceptsEncoding("*;q=0.0", "gzip"));
+  EXPECT_FALSE(AcceptsEncoding("xgzip", "gzip"));
+}
+
 TEST(EventParser, GivesWholeEventsHoweverTheBytesAreCut) {
   const std::string text = ": hello\n\n" + FormatEvent("7", "run", "{\"a\":1}") +
                            FormatEvent("8", "log", "two\nlines") + "data: crlf\r\n\r\n";

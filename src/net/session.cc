@@ -35,6 +35,19 @@ namespace http = beast::http;
 using asio::ip::tcp;
 
 constexpr std::size_t kFilePiece = 256 * 1024;
+// A stream's pulls are gathered up to this before they are sent: many small events, one write.
+constexpr std::size_t kStreamPiece = 64 * 1024;
+// How long a client may go on sending after it was refused (see Linger).
+constexpr std::chrono::seconds kLinger(2);
+
+// Response splitting: a handler may put text from outside into a header.
+std::string WithoutControls(std::string_view text) {
+  std::string out;
+  for (const char c : text) {
+    if (c == '\t' || (static_cast<unsigned char>(c) >= 0x20 && c != 0x7f)) out += c;
+  }
+  return out;
+}
 
 void CountRequest(const std::string& pattern, int status, base::Micros started) {
   const std::string route = pattern.empty() ? "other" : pattern;
@@ -72,12 +85,14 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   static asio::awaitable<void> Serve(std::shared_ptr<Connection> self, bool refuse) {
     if (refuse) {
       self->head_.method = "GET";
+      self->unread_ = true;
       Response refusal = self->host_->router().Error(503, "too many connections");
       co_await self->Send(std::move(refusal), false);
     } else {
       while (co_await self->ServeOne()) {
       }
     }
+    if (self->unread_) co_await self->Linger();
     self->Close();
   }
 
@@ -99,6 +114,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
     head_ = Request{};
     Router::Match match;
     if (const char* wrong = ReadHead(parser.get(), &match)) {
+      unread_ = true;
       Response refusal = host_->router().Error(400, wrong);
       co_await Send(std::move(refusal), false);
       co_return false;
@@ -108,6 +124,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
     const bool has_body = !parser.is_done();
     Response response;
     if (match.handler == nullptr) {
+      unread_ = has_body;
       response = NoHandler(match);
       co_await Send(std::move(response), keep_alive && !has_body);
       CountRequest(match.pattern, match.allowed.empty() ? 404 : 405, started);
@@ -139,18 +156,20 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
     head_.body = std::move(parser.get().body());
     stream_.expires_never();
     response = co_await RunHandler(*match.handler);
-    const int status = response.status;
+    if (response.stream != nullptr) {
+      CountRequest(match.pattern, response.status, started);  // not when it ends, hours later
+      co_await SendStream(std::move(response));
+      co_return false;
+    }
     const bool reusable = keep_alive && !host_->stopping();
     // Statements, not one conditional expression: GCC 12 miscompiles co_await inside `?:`.
     bool sent = false;
-    if (response.stream != nullptr) {
-      sent = co_await SendStream(std::move(response));
-    } else if (!response.file.empty()) {
+    if (!response.file.empty()) {
       sent = co_await SendFile(std::move(response), reusable);
     } else {
       sent = co_await Send(std::move(response), reusable);
     }
-    CountRequest(match.pattern, status, started);
+    CountRequest(match.pattern, sent_status_, started);
     co_return (sent && reusable);
   }
 
@@ -176,6 +195,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
       co_return false;
     }
     head_ = Request{.method = "GET"};
+    unread_ = true;
     const bool too_long =
         error == http::error::header_limit || error == http::error::buffer_overflow;
     Response refusal =
@@ -197,6 +217,16 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
           absl::string_view(field.name_string().data(), field.name_string().size()))];
       if (!value.empty()) value += ", ";
       value.append(field.value().data(), field.value().size());
+    }
+    // RFC 9112, 3.2 and 6.1: what two parsers could read differently is refused.
+    const std::size_t hosts = message.count(http::field::host);
+    if (hosts > 1 || (hosts == 0 && message.version() >= 11)) {
+      return "the request must have exactly one Host header";
+    }
+    if (message.count(http::field::transfer_encoding) != 0 &&
+        (message.version() < 11 ||
+         !absl::EqualsIgnoreCase(head_.Header("transfer-encoding"), "chunked"))) {
+      return "the only Transfer-Encoding that is taken is chunked";
     }
     const std::string_view target = head_.target;
     if (target.empty() || target.front() != '/') return "the request target must start with /";
@@ -237,6 +267,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   }
 
   asio::awaitable<void> SendTooLarge(std::size_t limit) {
+    unread_ = true;
     Response refusal = host_->router().Error(
         413, absl::StrCat("the body is over the limit of ", limit, " bytes for this address"));
     co_await Send(std::move(refusal), false);
@@ -261,8 +292,11 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
 
   http::response<http::empty_body> HeadOf(const Response& response, bool keep_alive) {
     http::response<http::empty_body> head(static_cast<http::status>(response.status), 11);
-    for (const auto& [name, value] : response.headers) head.insert(name, value);
+    for (const auto& [name, value] : response.headers) {
+      head.insert(WithoutControls(name), WithoutControls(value));
+    }
     head.set(http::field::server, "regatta");
+    head.set(http::field::date, FormatHttpDate(base::NowMicros()));
     head.set("X-Content-Type-Options", "nosniff");
     head.keep_alive(keep_alive);
     return head;
@@ -271,6 +305,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   asio::awaitable<bool> SendHead(http::response<http::empty_body>& head) {
     boost::system::error_code error;
     http::response_serializer<http::empty_body> serializer(head);
+    sent_status_ = static_cast<int>(head.result_int());
     stream_.expires_after(host_->options().write_timeout);
     co_await http::async_write_header(stream_, serializer,
                                       asio::redirect_error(asio::use_awaitable, error));
@@ -347,7 +382,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
 
   // Sends what the stream gives until it ends, the client leaves or the server stops. The end of
   // the connection is the end of the body.
-  asio::awaitable<bool> SendStream(Response response) {
+  asio::awaitable<void> SendStream(Response response) {
     const std::shared_ptr<Stream> source = std::move(response.stream);
     auto head = HeadOf(response, false);
     bool open = co_await SendHead(head);
@@ -359,7 +394,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
       while (open && !gone_ && !host_->stopping()) {
         std::string bytes;
         const std::uint64_t seen = wakeup_->notifications();
-        auto work = [&]() -> asio::awaitable<Pull> { co_return source->pull(&bytes); };
+        auto work = [&]() -> asio::awaitable<Pull> { co_return PullPiece(*source, &bytes); };
         const Pull pull = co_await asio::co_spawn(host_->workers(), work, asio::use_awaitable);
         if (!bytes.empty()) open = co_await SendBytes(bytes);
         if (pull == Pull::kEnd) break;
@@ -372,7 +407,36 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
       wakeup_ = nullptr;
     }
     if (source->on_close) source->on_close();
-    co_return false;
+  }
+
+  // On a worker thread.
+  static Pull PullPiece(const Stream& source, std::string* bytes) {
+    try {
+      while (true) {
+        const std::size_t before = bytes->size();
+        const Pull pull = source.pull(bytes);
+        if (pull != Pull::kMore || bytes->size() == before || bytes->size() >= kStreamPiece) {
+          return pull;
+        }
+      }
+    } catch (const std::exception& exception) {
+      // Escaping, it would end this coroutine without on_close.
+      base::Log(base::LogLevel::kError, "net", "a stream threw", {{"what", exception.what()}});
+      return Pull::kEnd;
+    }
+  }
+
+  // A client that was refused may still be sending its body. Closing with bytes unread would reset
+  // the connection and lose our answer on its way, so they are read and dropped for a while.
+  asio::awaitable<void> Linger() {
+    boost::system::error_code error;
+    stream_.socket().shutdown(tcp::socket::shutdown_send, error);
+    stream_.expires_after(kLinger);
+    std::string dropped(16 * 1024, '\0');
+    while (!error) {
+      co_await stream_.async_read_some(asio::buffer(dropped),
+                                       asio::redirect_error(asio::use_awaitable, error));
+    }
   }
 
   // True when notified, false when the heartbeat is due.
@@ -405,6 +469,8 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
   Request head_;
   bool idle_ = false;
   bool gone_ = false;
+  bool unread_ = false;  // the connection ends with a part of a request not read
+  int sent_status_ = 0;
   std::shared_ptr<WakeupImpl> wakeup_;
   char discard_[256] = {};
 };

@@ -8,6 +8,7 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+#include <cerrno>
 #include <string>
 #include <string_view>
 
@@ -31,10 +32,17 @@ class RawConnection {
     // A server that has closed already is not this helper's business.
     while (!bytes.empty()) {
       const ssize_t put = send(fd_.get(), bytes.data(), bytes.size(), MSG_NOSIGNAL);
-      if (put <= 0) return;
+      if (put <= 0) {
+        reset_ = true;
+        return;
+      }
       bytes.remove_prefix(static_cast<std::size_t>(put));
     }
   }
+
+  // Whether the server broke the connection instead of closing it in order. What it had sent may be
+  // lost then, though Linux still delivers it.
+  bool reset() const { return reset_; }
 
   // Everything until the server closes.
   std::string ReadToEnd() {
@@ -63,6 +71,7 @@ class RawConnection {
   bool ReadSome() {
     char buffer[16 * 1024];
     const ssize_t got = recv(fd_.get(), buffer, sizeof buffer, 0);
+    if (got < 0) reset_ = errno == ECONNRESET;
     if (got <= 0) return false;
     received_.append(buffer, static_cast<std::size_t>(got));
     return true;
@@ -70,6 +79,7 @@ class RawConnection {
 
   base::UniqueFd fd_;
   std::string received_;
+  bool reset_ = false;
 };
 
 }  // namespace regatta::net
