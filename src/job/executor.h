@@ -44,6 +44,8 @@ struct LocalExecutorOptions {
   std::int64_t memory_bytes = 0;  // 0: what the machine or the container has
   // More replicas than CPUs may run when they ask for no CPUs; this bounds them. 0: 4 per CPU.
   int max_processes = 0;
+  // Of each replica; beyond it the oldest segments of its log are dropped.
+  std::int64_t log_bytes = std::int64_t{1} << 30;
 };
 
 // Processes of this machine, each under a shim of its own (docs/formats/shim.md). `sink` must

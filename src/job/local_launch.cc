@@ -1,0 +1,173 @@
+#include <sys/epoll.h>
+#include <sys/inotify.h>
+#include <sys/syscall.h>
+#include <unistd.h>
+
+#include <algorithm>
+
+#include "absl/strings/str_cat.h"
+#include "base/absl_status.h"
+#include "base/fault.h"
+#include "base/random.h"
+#include "job/launcher.h"
+#include "job/leftovers.h"
+#include "job/local_executor.h"
+#include "job/memory_cgroup.h"
+#include "job/python_path.h"
+#include "job/shim/shim.h"
+
+namespace regatta::job {
+namespace {
+
+constexpr std::size_t kTokenBytes = 32;
+
+}  // namespace
+
+void LocalExecutor::Admit(Job& job) {
+  job.admitted = true;
+  admission_.Take(job.needs);
+  job.status.launches = 1;
+  job.status.state = JobState::kRunning;
+  job.status.started_at = base::NowMicros();
+  WatchMetrics(job);
+  Changed(job);
+}
+
+void LocalExecutor::WatchMetrics(Job& job) {
+  if (!inotify_.valid()) return;
+  job.metrics_watch = inotify_add_watch(inotify_.get(), (job.spec.directory + "/metrics").c_str(),
+                                        IN_MODIFY | IN_CREATE);
+  if (job.metrics_watch >= 0) metrics_watches_[job.metrics_watch] = job.spec.id;
+}
+
+absl::Status LocalExecutor::PrepareLaunch(Job& job) {
+  const int ports = 2 + static_cast<int>(job.members.size());
+  ASSIGN_OR_RETURN(job.launch.ports, ports_.Take(ports));
+  job.launch.token = base::RandomHex(kTokenBytes);
+  // One replica has nobody to disagree with about ports; the launch token alone decides.
+  if (job.members.size() == 1) return absl::OkStatus();
+  return WriteLaunch(job.spec, job.launch);
+}
+
+void LocalExecutor::LaunchAll(Job& job) {
+  Admit(job);
+  if (const absl::Status status = PrepareLaunch(job); !status.ok()) {
+    job.status.message = std::string(status.message());
+    for (const Member& member : job.members) SkipReplica(job, member.rank);
+    FinishJob(job);
+    return;
+  }
+  const World world{job.spec, job.members, job.launch};
+  for (const Member& member : job.members) LaunchReplica(job, member.rank, world);
+  if (job.running == 0) FinishJob(job);
+}
+
+// A replica that is not launched, because another one could not be, or failed already.
+void LocalExecutor::SkipReplica(Job& job, int rank) {
+  job.replicas[static_cast<std::size_t>(rank)].ended = true;
+  ReplicaStatus& status = job.status.replicas[static_cast<std::size_t>(rank)];
+  status.state = ReplicaState::kTerminated;
+  status.message = "never started";
+}
+
+void LocalExecutor::LaunchReplica(Job& job, int rank, const World& world) {
+  if (job.stop_reason != 0) return SkipReplica(job, rank);
+  REGATTA_FAULT("job.launch.before_replica");
+  const Member& member = job.members[static_cast<std::size_t>(rank)];
+  Replica& replica = job.replicas[static_cast<std::size_t>(rank)];
+  if (const std::int64_t limit = member.role->resources.memory_bytes; limit > 0) {
+    absl::StatusOr<std::string> cgroup =
+        MakeMemoryCgroup(absl::StrCat(job.spec.id, "-", rank), limit);
+    if (cgroup.ok()) {
+      replica.cgroup = *std::move(cgroup);
+    } else if (job.status.warnings.empty()) {
+      job.status.warnings.push_back(
+          absl::StrCat("memory is counted but not enforced: ", cgroup.status().message()));
+    }
+  }
+  ShimRequest request{.job = job.spec.id,
+                      .folder = job.spec.directory,
+                      .working_directory = job.spec.working_directory,
+                      .cgroup = replica.cgroup,
+                      .rank = rank,
+                      .grace_ms = std::max<std::int64_t>(0, job.spec.grace.count()),
+                      .timeout_ms = job.spec.timeout.count(),
+                      .log_bytes = options_.log_bytes,
+                      .argv = member.role->argv,
+                      .env = ReplicaEnv(inherited_, world, member)};
+  AddRegattaPythonPath(&request.env);
+  if (!job.python_folder.empty()) {
+    std::string& path = request.env["PATH"];
+    path = path.empty() ? job.python_folder : job.python_folder + ":" + path;
+  }
+  absl::StatusOr<StartedShim> started = StartShim(request);
+  REGATTA_FAULT("job.launch.after_spawn");
+  if (!started.ok()) {
+    replica.start_error = std::string(started.status().message());
+    FinishReplica(job, rank);
+    return;
+  }
+  replica.shim_pid = started->pid;
+  replica.process = std::move(started->process);
+  replica.started = std::move(started->status);
+  replica.process_watch = AddWatch(replica.process.get(), {job.spec.id, rank, Source::kShim});
+  replica.started_watch = AddWatch(replica.started.get(), {job.spec.id, rank, Source::kStarted});
+  ++job.running;
+}
+
+// What an engine before this one has left. False when nothing of the job was ever launched.
+bool LocalExecutor::Adopt(Job& job) {
+  const std::string& folder = job.spec.directory;
+  const auto taken = [&folder](const Member& member) {
+    return ReadToken(folder, member.rank).has_value();
+  };
+  if (std::ranges::none_of(job.members, taken)) return false;
+  Admit(job);
+  const absl::StatusOr<std::optional<Launch>> launch = ReadLaunch(job.spec);
+  if (launch.ok() && *launch) {
+    job.launch = **launch;
+    ports_.Reserve(job.launch.ports);
+  }
+  std::vector<int> missing;
+  for (const Member& member : job.members) {
+    if (!AdoptReplica(job, member.rank)) missing.push_back(member.rank);
+  }
+  // The launch was cut off half-way: finish it, with the values the others have, unless one of them
+  // has failed meanwhile.
+  if (!missing.empty() && job.launch.ports.size() < job.members.size() + 2) {
+    job.status.message = "its launch was interrupted, and launch.json, needed to go on, is missing";
+    if (job.stop_reason == 0) job.stop_reason = shim::kStoppedByPeer;
+  }
+  const World world{job.spec, job.members, job.launch};
+  for (const int rank : missing) LaunchReplica(job, rank, world);
+  if (job.stop_reason != 0 || job.stop_asked) SendStop(job);
+  if (job.running == 0 && !IsFinal(job.status.state)) FinishJob(job);
+  return true;
+}
+
+// False when nobody has taken this rank's token.
+bool LocalExecutor::AdoptReplica(Job& job, int rank) {
+  Replica& replica = job.replicas[static_cast<std::size_t>(rank)];
+  const std::optional<Token> token = ReadToken(job.spec.directory, rank);
+  if (!token) return false;
+  replica.cgroup = token->cgroup;
+  replica.shim_pid = token->shim.pid;
+  ReplicaStatus& status = job.status.replicas[static_cast<std::size_t>(rank)];
+  status.pid = token->child.pid;
+  if (token->held) {
+    base::UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, token->shim.pid, 0)));
+    // The hold on the process first, then the look whether it is the right one.
+    if (process.valid() && StartTimeOf(token->shim.pid) == token->shim.start_time) {
+      status.state = ReplicaState::kRunning;
+      replica.process = std::move(process);
+      replica.process_watch = AddWatch(replica.process.get(), {job.spec.id, rank, Source::kShim});
+      ++job.running;
+      ReadMetrics(job, rank);
+      return true;
+    }
+  }
+  FinishReplica(job, rank);
+  return true;
+}
+
+}  // namespace regatta::job
