@@ -1,0 +1,283 @@
+#include "flow/parse.h"
+
+#include <algorithm>
+
+#include "flow/check_references.h"
+#include "flow/names.h"
+#include "flow/parse_distributed.h"
+#include "flow/parse_fields.h"
+#include "flow/text.h"
+
+namespace regatta::flow {
+namespace {
+
+std::vector<std::string> StepKeys(bool compat) {
+  std::vector<std::string> keys = {"loop_argument", "condition", "parameters", "command",
+                                   "deps",          "artifacts", "env",        "docker_env",
+                                   "cache",         "reference", "extra_fs",   "type"};
+  if (!compat) {
+    keys.insert(keys.end(), {"distributed_job", "snapshot", "python", "timeout", "grace"});
+  }
+  return keys;
+}
+
+void RememberPlaces(const MapReader& reader, ReadContext* context, Node* node) {
+  for (const char* key : {"condition", "loop_argument", "command", "deps", "env", "artifacts"}) {
+    if (const YamlNode::Member* member = reader.FindMember(key); member != nullptr) {
+      node->field_places[key] = context->At(member->value);
+    }
+  }
+}
+
+std::vector<std::unique_ptr<Node>> ReadChildren(const YamlNode& map, const std::string& path,
+                                                ReadContext* context);
+
+void CheckType(const MapReader& reader, const char* wanted, ReadContext* context) {
+  const std::string type = reader.Text("type", wanted);
+  if (type != wanted) {
+    context->Add(*reader.Find("type"), reader.PathOf("type"),
+                 Cat("must be ", Quoted(wanted), " here, not ", Quoted(type)));
+  }
+}
+
+void ReadDag(const YamlNode& yaml, const std::string& path, ReadContext* context, Node* node) {
+  node->kind = NodeKind::kDag;
+  const MapReader reader(
+      yaml, "dag", path,
+      {"loop_argument", "condition", "parameters", "deps", "artifacts", "entry_points", "type"},
+      context);
+  CheckType(reader, "dag", context);
+  ReadParameters(reader, context, node);
+  ReadArtifacts(reader, context, node);
+  ReadDeps(reader, context, node);
+  ReadLoopArgument(reader, context, node);
+  node->condition = reader.Text("condition");
+  RememberPlaces(reader, context, node);
+  if (const YamlNode* children = reader.Find("entry_points"); children != nullptr) {
+    node->children = ReadChildren(*children, reader.PathOf("entry_points"), context);
+  }
+}
+
+void ReadStep(const YamlNode& yaml, const std::string& path, ReadContext* context, Node* node) {
+  const MapReader reader(yaml, "step", path, StepKeys(context->compat()), context);
+  CheckType(reader, "step", context);
+  for (const char* key : {"reference", "extra_fs"}) {
+    if (const YamlNode* given = reader.Find(key); given != nullptr) {
+      context->Add(*given, reader.PathOf(key), Cat(key, " is not supported yet"));
+    }
+  }
+  ReadParameters(reader, context, node);
+  ReadArtifacts(reader, context, node);
+  ReadDeps(reader, context, node);
+  ReadLoopArgument(reader, context, node);
+  node->condition = reader.Text("condition");
+  node->command = ReadCommand(reader, context);
+  node->env = ReadEnv(reader, context);
+  node->docker_env = ReadDockerEnv(reader, context);
+  node->cache = ReadCache(reader, context);
+  if (!context->compat()) ReadExtensions(reader, context, node);
+  RememberPlaces(reader, context, node);
+
+  const bool members_have_commands =
+      node->distributed_job && !node->distributed_job->members.empty() &&
+      std::all_of(node->distributed_job->members.begin(), node->distributed_job->members.end(),
+                  [](const Member& member) { return member.command.has_value(); });
+  if (node->command.empty() && reader.Find("command") == nullptr && !members_have_commands &&
+      reader.Find("reference") == nullptr) {
+    context->Add(yaml, reader.PathOf("command"), "is missing: a step needs a command");
+  }
+}
+
+std::unique_ptr<Node> ReadNode(const YamlNode::Member& member, const std::string& path,
+                               NodeKind kind, ReadContext* context) {
+  auto node = std::make_unique<Node>();
+  node->name = member.key;
+  node->kind = kind;
+  node->place = context->At(member);
+  if (!IsStepName(member.key)) {
+    context->Add(
+        context->At(member), path,
+        Cat(Quoted(member.key),
+            " is no name for a step; use letters, digits and -, a letter first, at most 30"));
+  }
+  if (!member.value.is_map()) {
+    context->Add(member.value, path,
+                 Cat("a step is a map of keys to values, not ", member.value.Describe()));
+    return node;
+  }
+  const bool dag =
+      std::any_of(member.value.members.begin(), member.value.members.end(),
+                  [](const YamlNode::Member& field) { return field.key == "entry_points"; });
+  if (dag && kind == NodeKind::kStep) {
+    ReadDag(member.value, path, context, node.get());
+  } else {
+    ReadStep(member.value, path, context, node.get());
+  }
+  return node;
+}
+
+std::vector<std::unique_ptr<Node>> ReadChildren(const YamlNode& map, const std::string& path,
+                                                ReadContext* context) {
+  std::vector<std::unique_ptr<Node>> children;
+  if (!map.is_map() || map.members.empty()) {
+    context->Add(map, path, "must be a map of at least one step");
+    return children;
+  }
+  for (const YamlNode::Member& member : map.members) {
+    children.push_back(ReadNode(member, JoinDots(path, member.key), NodeKind::kStep, context));
+  }
+  return children;
+}
+
+void ReadMainFs(const MapReader& reader, ReadContext* context, Pipeline* pipeline) {
+  const YamlNode* options = reader.Find("fs_options");
+  if (options == nullptr) return;
+  const MapReader fields(*options, "fs_options", reader.PathOf("fs_options"),
+                         {"main_fs", "extra_fs"}, context);
+  if (const YamlNode* extra = fields.Find("extra_fs"); extra != nullptr) {
+    context->Add(*extra, fields.PathOf("extra_fs"), "extra_fs is not supported yet");
+  }
+  const YamlNode* main = fields.Find("main_fs");
+  if (main == nullptr) return;
+  const MapReader fs(*main, "main_fs", fields.PathOf("main_fs"),
+                     {"name", "sub_path", "mount_path", "read_only"}, context);
+  MainFs read{fs.Text("name"), fs.Text("sub_path"), fs.Text("mount_path")};
+  if (read.name.empty()) context->Add(*main, fs.PathOf("name"), "is missing");
+  if (read.sub_path.starts_with('/')) {
+    context->Add(*fs.Find("sub_path"), fs.PathOf("sub_path"), "must not start with /");
+  }
+  if (fs.Bool("read_only", false)) {
+    context->Add(*fs.Find("read_only"), fs.PathOf("read_only"),
+                 "the main file system must be writable: artifacts go there");
+  }
+  pipeline->main_fs = std::move(read);
+}
+
+void ReadParallelism(const MapReader& reader, ReadContext* context, Pipeline* pipeline) {
+  constexpr std::int64_t kMost = 10'000;
+  std::int64_t parallelism = reader.Integer("parallelism", 10);
+  if (parallelism <= 0) parallelism = 10;
+  if (context->compat()) {
+    parallelism = std::min<std::int64_t>(parallelism, 20);
+  } else if (parallelism > kMost) {
+    context->Add(*reader.Find("parallelism"), reader.PathOf("parallelism"),
+                 Cat("must be at most ", std::to_string(kMost)));
+    parallelism = kMost;
+  }
+  pipeline->parallelism = static_cast<int>(parallelism);
+}
+
+void ReadFailureOptions(const MapReader& reader, ReadContext* context, Pipeline* pipeline) {
+  const YamlNode* options = reader.Find("failure_options");
+  if (options == nullptr) return;
+  const MapReader fields(*options, "failure_options", reader.PathOf("failure_options"),
+                         {"strategy"}, context);
+  const std::string strategy = fields.Text("strategy", "fail_fast");
+  if (strategy == "continue") {
+    pipeline->failure_strategy = FailureStrategy::kContinue;
+  } else if (strategy != "fail_fast") {
+    context->Add(*fields.Find("strategy"), fields.PathOf("strategy"),
+                 Cat("must be fail_fast or continue, not ", Quoted(strategy)));
+  }
+}
+
+void ReadPostProcess(const MapReader& reader, ReadContext* context, Pipeline* pipeline) {
+  const YamlNode* map = reader.Find("post_process");
+  if (map == nullptr) return;
+  const std::string path = reader.PathOf("post_process");
+  if (!map->is_map() || map->members.size() != 1) {
+    context->Add(*map, path, "must be a map of exactly one step");
+    return;
+  }
+  pipeline->post_process = ReadNode(map->members[0], JoinDots(path, map->members[0].key),
+                                    NodeKind::kPostProcess, context);
+}
+
+void ReadPipeline(const YamlNode& tree, ReadContext* context, Pipeline* pipeline) {
+  const MapReader reader(tree, "workflow", "",
+                         {"name", "docker_env", "entry_points", "components", "parallelism",
+                          "disabled", "cache", "failure_options", "post_process", "fs_options"},
+                         context);
+  if (!tree.is_map()) return;
+  pipeline->name = reader.Text("name");
+  if (!IsPipelineName(pipeline->name)) {
+    const YamlNode* name = reader.Find("name");
+    context->Add(name == nullptr ? tree : *name, "name",
+                 name == nullptr ? std::string("is missing: a pipeline needs a name")
+                                 : Cat(Quoted(pipeline->name),
+                                       " is no name for a pipeline; use letters, digits, - and _, "
+                                       "a letter or _ first, at most 128"));
+  }
+  if (const YamlNode* components = reader.Find("components"); components != nullptr) {
+    context->Add(*components, "components", "components are not supported yet");
+  }
+  pipeline->docker_env = ReadDockerEnv(reader, context);
+  pipeline->cache = ReadCache(reader, context);
+  ReadParallelism(reader, context, pipeline);
+  ReadFailureOptions(reader, context, pipeline);
+  ReadMainFs(reader, context, pipeline);
+  if (const YamlNode* steps = reader.Find("entry_points"); steps != nullptr) {
+    pipeline->entry_points = ReadChildren(*steps, "entry_points", context);
+  } else {
+    context->Add(tree, "entry_points", "is missing: a pipeline needs at least one step");
+  }
+  ReadPostProcess(reader, context, pipeline);
+  const std::vector<std::string> disabled = SplitCommas(reader.Text("disabled"));
+  if (!disabled.empty()) {
+    DisableNodes(disabled, context->At(*reader.Find("disabled")), "disabled", context, pipeline);
+  }
+}
+
+void SortByPlace(std::vector<Problem>* problems) {
+  std::stable_sort(problems->begin(), problems->end(), [](const Problem& a, const Problem& b) {
+    return std::pair(a.place.line, a.place.column) < std::pair(b.place.line, b.place.column);
+  });
+}
+
+absl::Status Refuse(std::vector<Problem> found, std::vector<Problem>* problems) {
+  SortByPlace(&found);
+  const std::string first = found.front().ToString();
+  if (problems != nullptr) *problems = std::move(found);
+  return absl::InvalidArgumentError(first);
+}
+
+}  // namespace
+
+std::string Problem::ToString() const {
+  std::string text =
+      Cat(place.file, ":", std::to_string(place.line), ":", std::to_string(place.column), ": ");
+  if (!path.empty()) text += path + ": ";
+  return text + message;
+}
+
+absl::StatusOr<Pipeline> ParsePipeline(std::string_view yaml, const ParseOptions& options,
+                                       std::vector<Problem>* problems) {
+  std::vector<Problem> found;
+  Pipeline pipeline;
+  YamlNode tree;
+  if (ReadYaml(yaml, options.file, {}, &tree, &found)) {
+    ReadContext context(options.file, options.paddleflow_compat, &found);
+    ReadPipeline(tree, &context, &pipeline);
+    CheckReferences(pipeline, &context);
+  }
+  if (!found.empty()) return Refuse(std::move(found), problems);
+  if (problems != nullptr) problems->clear();
+  return pipeline;
+}
+
+absl::Status ApplyRequest(const base::Json& parameters, const std::vector<std::string>& disabled,
+                          const ParseOptions& options, Pipeline* pipeline,
+                          std::vector<Problem>* problems) {
+  std::vector<Problem> found;
+  ReadContext context(options.file, options.paddleflow_compat, &found);
+  const Place request{"the request", 1, 1};
+  SetParameters(parameters, request, &context, pipeline);
+  if (!disabled.empty()) DisableNodes(disabled, request, "disabled", &context, pipeline);
+  CheckReferences(*pipeline, &context);
+  CheckAllGiven(*pipeline, &context);
+  if (!found.empty()) return Refuse(std::move(found), problems);
+  if (problems != nullptr) problems->clear();
+  return absl::OkStatus();
+}
+
+}  // namespace regatta::flow
