@@ -1,0 +1,34 @@
+# What `make install` and `make deb` put where. Included last, when every target is known.
+include(GNUInstallDirs)
+
+if(TARGET regatta)
+  install(TARGETS regatta RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+endif()
+if(TARGET eccl)
+  install(TARGETS eccl LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES include/regatta/eccl.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/regatta)
+endif()
+if(EXISTS "${CMAKE_SOURCE_DIR}/python/regatta")
+  # Debian's python3 looks here; it is the one that sees python3-torch.
+  install(DIRECTORY python/regatta DESTINATION lib/python3/dist-packages
+          PATTERN "__pycache__" EXCLUDE PATTERN "*_test.py" EXCLUDE)
+endif()
+install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
+
+set(CPACK_GENERATOR DEB)
+set(CPACK_PACKAGE_NAME regatta)
+set(CPACK_PACKAGE_VENDOR "The Regatta authors")
+set(CPACK_PACKAGE_CONTACT "The Regatta authors <regatta@localhost>")
+set(CPACK_PACKAGE_DESCRIPTION_SUMMARY "AI platform: training, resources, acceleration, pipelines")
+set(CPACK_PACKAGE_VERSION "${PROJECT_VERSION}")
+set(CPACK_PACKAGE_DIRECTORY "${CMAKE_SOURCE_DIR}/dist")
+set(CPACK_PACKAGING_INSTALL_PREFIX /usr)
+set(CPACK_STRIP_FILES ON)
+set(CPACK_DEBIAN_FILE_NAME DEB-DEFAULT)
+set(CPACK_DEBIAN_PACKAGE_SECTION science)
+# Needed libraries are read from the executable; torch is what a user may do without.
+set(CPACK_DEBIAN_PACKAGE_SHLIBDEPS ON)
+set(CPACK_DEBIAN_PACKAGE_RECOMMENDS "python3-torch")
+# /etc/ld.so.cache must learn of libeccl.
+set(CPACK_DEBIAN_PACKAGE_GENERATE_SHLIBS ON)
+include(CPack)
