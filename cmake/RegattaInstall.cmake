@@ -12,6 +12,13 @@ if(EXISTS "${CMAKE_SOURCE_DIR}/python/regatta")
   # Debian's python3 looks here; it is the one that sees python3-torch.
   install(DIRECTORY python/regatta DESTINATION lib/python3/dist-packages
           PATTERN "__pycache__" EXCLUDE PATTERN "*_test.py" EXCLUDE)
+  # regatta.eccl looks for its library beside itself, as a wheel has it; here it is a link to the
+  # one that C programs use.
+  install(CODE "
+    set(package \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/python3/dist-packages/regatta/lib\")
+    file(MAKE_DIRECTORY \"\${package}\")
+    file(CREATE_LINK \"../../../../../${CMAKE_INSTALL_LIBDIR}/libeccl.so.0\"
+         \"\${package}/libeccl.so.0\" SYMBOLIC)")
 endif()
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 
