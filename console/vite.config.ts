@@ -2,7 +2,7 @@ import react from "@vitejs/plugin-react";
 import { defineConfig } from "vitest/config";
 
 // `npm run dev` sends API calls to a running `regatta serve`; REGATTA_URL names it.
-const server = process.env.REGATTA_URL ?? "http://127.0.0.1:7480";
+const server = process.env.REGATTA_URL ?? "http://127.0.0.1:8470";
 
 export default defineConfig({
   plugins: [react()],

@@ -65,7 +65,12 @@ export function antdTheme(which: "light" | "dark"): ThemeConfig {
       controlHeight: 30,
       wireframe: false,
       motion: !matchMedia("(prefers-reduced-motion: reduce)").matches,
-      ...(which === "dark" && { colorBgBase: "#101318", colorBgElevated: "#1b2028" }),
+      ...(which === "dark" && {
+        colorBgBase: "#101318",
+        colorBgContainer: "#161a21",
+        colorBgElevated: "#1b2028",
+        colorBorder: "#3a424f",
+      }),
     },
   };
 }

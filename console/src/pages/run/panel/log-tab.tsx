@@ -195,14 +195,15 @@ function SaveLog({ step, rank }: { step: StepDetail; rank: number }) {
   return (
     <Button
       size="small"
+      type="text"
       icon={<Icon name="download" />}
+      aria-label={t("logs.download")}
+      title={t("logs.download")}
       loading={busy}
       onClick={() => {
         setBusy(true);
         void save().finally(() => setBusy(false));
       }}
-    >
-      {t("logs.download")}
-    </Button>
+    />
   );
 }

@@ -71,8 +71,8 @@ function MetricPlot({ series }: { series: MetricSeries }) {
         axes: [
           // Steps are whole numbers: no ticks between them.
           byStep
-            ? { ...axis, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5, 1e6] }
-            : axis,
+            ? { ...axis, size: 30, incrs: [1, 2, 5, 10, 20, 50, 100, 200, 500, 1e3, 1e4, 1e5, 1e6] }
+            : { ...axis, size: 30 },
           { ...axis, size: 56, values: (_, ticks) => ticks.map((tick) => formatNumber(tick)) },
         ],
         series: [

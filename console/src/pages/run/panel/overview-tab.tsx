@@ -52,7 +52,7 @@ export function OverviewTab({ step, onRank }: OverviewTabProps) {
         {step.attempts > 0 && (
           <>
             <dt>{t("panel.attempts")}</dt>
-            <dd>{t("panel.times", { count: step.attempts })}</dd>
+            <dd>{step.attempts}</dd>
           </>
         )}
         {step.interpreter && (
