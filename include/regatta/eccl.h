@@ -63,6 +63,13 @@ extern "C" {
 #define ECCL_PATCH 0
 #define ECCL_VERSION_CODE (ECCL_MAJOR * 10000 + ECCL_MINOR * 100 + ECCL_PATCH)
 
+/* In C++ with a fixed type, so that a caller's wrong number is an error and not undefined. */
+#ifdef __cplusplus
+#define ECCL_ENUM enum : int
+#else
+#define ECCL_ENUM enum
+#endif
+
 typedef struct ecclComm* ecclComm_t;
 
 #define ECCL_UNIQUE_ID_BYTES 128
@@ -73,7 +80,7 @@ typedef struct {
 } ecclUniqueId;
 
 /* The first seven have NCCL's numbers. */
-typedef enum {
+typedef ECCL_ENUM {
   ecclSuccess = 0,
   ecclSystemError = 2,     /* the operating system refused something: memory, sockets, files */
   ecclInternalError = 3,   /* a defect in ECCL */
@@ -86,7 +93,7 @@ typedef enum {
 } ecclResult_t;
 
 /* NCCL's numbers. */
-typedef enum {
+typedef ECCL_ENUM {
   ecclInt8 = 0,
   ecclUint8 = 1,
   ecclInt32 = 2,
@@ -99,7 +106,7 @@ typedef enum {
   ecclBfloat16 = 9
 } ecclDataType_t;
 
-typedef enum { ecclSum = 0, ecclProd = 1, ecclMax = 2, ecclMin = 3, ecclAvg = 4 } ecclRedOp_t;
+typedef ECCL_ENUM { ecclSum = 0, ecclProd = 1, ecclMax = 2, ecclMin = 3, ecclAvg = 4 } ecclRedOp_t;
 
 /* Options of one communicator. Start from ECCL_CONFIG_INITIALIZER; 0 and NULL mean "from the
  * environment, else the default". Strings are copied. */

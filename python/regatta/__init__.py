@@ -1,0 +1,6 @@
+"""Regatta's Python package: collectives, Horovod's API over them, and metrics for the job page."""
+
+from regatta.metrics import log_metric
+
+__all__ = ["__version__", "log_metric"]
+__version__ = "0.1.0"

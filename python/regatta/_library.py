@@ -1,0 +1,89 @@
+"""Finds and loads libeccl, and declares its functions to ctypes."""
+
+import ctypes
+import functools
+import os
+import pathlib
+
+UNIQUE_ID_BYTES = 128
+
+
+class UniqueIdBytes(ctypes.Structure):
+    _fields_ = [("internal", ctypes.c_char * UNIQUE_ID_BYTES)]
+
+
+class Config(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("timeout_ms", ctypes.c_int64),
+        ("init_timeout_ms", ctypes.c_int64),
+        ("transport", ctypes.c_char_p),
+        ("algorithm", ctypes.c_char_p),
+        ("job_token", ctypes.c_char_p),
+        ("host", ctypes.c_char_p),
+    ]
+
+
+class OpInfo(ctypes.Structure):
+    _fields_ = [
+        ("sequence", ctypes.c_uint64),
+        ("operation", ctypes.c_char_p),
+        ("algorithm", ctypes.c_char_p),
+        ("transport", ctypes.c_char_p),
+        ("microseconds", ctypes.c_int64),
+    ]
+
+
+def _candidates() -> list[pathlib.Path]:
+    package = pathlib.Path(__file__).resolve().parent
+    found = [package / "lib" / "libeccl.so.0", package / "lib" / "libeccl.so"]
+    named = os.environ.get("REGATTA_ECCL_LIBRARY")
+    if named:
+        found.append(pathlib.Path(named))
+    tree = package.parent.parent / "build"
+    found += [tree / preset / "src" / "eccl" / "libeccl.so" for preset in ("release", "debug")]
+    return found
+
+
+@functools.cache
+def load() -> ctypes.CDLL:
+    """Load libeccl once a process; OSError says where it was looked for."""
+    candidates = _candidates()
+    path = next((path for path in candidates if path.exists()), None)
+    if path is None:
+        places = ", ".join(str(path) for path in candidates)
+        raise OSError(f"libeccl was not found; build it or set REGATTA_ECCL_LIBRARY ({places})")
+    library = ctypes.CDLL(str(path))
+    comm, pointer, count = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
+    number, counts = ctypes.c_int, ctypes.POINTER(ctypes.c_size_t)
+    signatures: dict[str, list[object]] = {
+        "ecclGetVersion": [ctypes.POINTER(number)],
+        "ecclGetUniqueId": [ctypes.POINTER(UniqueIdBytes)],
+        "ecclUniqueIdFromEnvironment": [ctypes.POINTER(UniqueIdBytes)],
+        "ecclCommInitRankConfig": [
+            ctypes.POINTER(comm),
+            number,
+            UniqueIdBytes,
+            number,
+            ctypes.POINTER(Config),
+        ],
+        "ecclCommDestroy": [comm],
+        "ecclCommAbort": [comm],
+        "ecclCommGetLastOp": [comm, ctypes.POINTER(OpInfo)],
+        "ecclAllReduce": [pointer, pointer, count, number, number, comm],
+        "ecclAllGatherV": [pointer, pointer, counts, number, comm],
+        "ecclReduceScatter": [pointer, pointer, count, number, number, comm],
+        "ecclBroadcast": [pointer, pointer, count, number, number, comm],
+        "ecclAllToAllV": [pointer, counts, pointer, counts, number, comm],
+        "ecclBarrier": [comm],
+        "ecclSend": [pointer, count, number, number, comm],
+        "ecclRecv": [pointer, count, number, number, comm],
+    }
+    for name, arguments in signatures.items():
+        function = getattr(library, name)
+        function.restype = number
+        function.argtypes = arguments
+    for name, argument in (("ecclGetLastError", comm), ("ecclGetErrorString", number)):
+        getattr(library, name).restype = ctypes.c_char_p
+        getattr(library, name).argtypes = [argument]
+    return library

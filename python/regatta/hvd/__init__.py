@@ -1,0 +1,1 @@
+"""Horovod's API over libeccl; import ``regatta.hvd.torch as hvd``."""

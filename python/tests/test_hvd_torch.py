@@ -1,0 +1,150 @@
+"""regatta.hvd.torch with real processes."""
+
+import json
+import os
+import pathlib
+import signal
+import time
+
+import pytest
+import regatta.hvd.torch as hvd
+import torch
+from conftest import Job, Start
+
+
+def expect_success(job: Job) -> list[str]:
+    done = job.wait()
+    for rank, one in enumerate(done):
+        assert one.code == 0, f"rank {rank}:\n{one.output}"
+    return [one.output for one in done]
+
+
+@pytest.mark.parametrize("transport", ["shm", "tcp"])
+@pytest.mark.parametrize("size", [2, 4])
+def test_operations(start: Start, size: int, transport: str) -> None:
+    expect_success(start("operations", size, ECCL_TRANSPORT=transport))
+
+
+@pytest.mark.parametrize("size", [2, 4])
+def test_training_equals_one_process_on_the_whole_batch(start: Start, size: int) -> None:
+    expect_success(start("gradients", size))
+
+
+def test_clipping_between_synchronize_and_step(start: Start) -> None:
+    expect_success(start("clipping", 2))
+
+
+def test_communication_overlaps_the_backward_pass(start: Start, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "timeline.json"
+    # Small buffers: the first ones are full long before the last gradient is there.
+    expect_success(
+        start("overlap", 2, HOROVOD_TIMELINE=str(path), HOROVOD_FUSION_THRESHOLD=str(2 << 20))
+    )
+    for one in (path, tmp_path / "timeline.json.1"):
+        events = json.loads(one.read_text())["traceEvents"]
+        gradients = [event["ts"] for event in events if event["name"] == "gradient"]
+        launches = [event for event in events if event["name"] == "allreduce"]
+        assert len(gradients) == 24
+        assert sum(len(event["args"]["tensors"]) for event in launches) == 24
+        assert launches[0]["ts"] < max(gradients), "the first all-reduce started after backward"
+        assert launches[0]["ts"] + launches[0]["dur"] < max(gradients), "it even ended before"
+
+
+def test_small_tensors_travel_together(start: Start, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "timeline.json"
+    # A long cycle, so that all of them are there when it ends, on a busy machine too.
+    expect_success(start("fusion", 2, HOROVOD_TIMELINE=str(path), HOROVOD_CYCLE_TIME="300"))
+    events = json.loads(path.read_text())["traceEvents"]
+    sizes = [len(event["args"]["tensors"]) for event in events if event["name"] == "allreduce"]
+    assert sum(sizes) == 50
+    assert len(sizes) <= 3, sizes
+    expect_success(start("fusion", 2, HOROVOD_TIMELINE=str(path), HOROVOD_FUSION_THRESHOLD="0"))
+    events = json.loads(path.read_text())["traceEvents"]
+    assert sum(event["name"] == "allreduce" for event in events) == 50
+
+
+@pytest.mark.parametrize("size", [2, 3])
+def test_another_shape_is_an_error_on_all_ranks(start: Start, size: int) -> None:
+    for output in expect_success(start("mismatch", size)):
+        assert '"allreduce.weights"' in output
+        assert f"rank {size - 1} submitted" in output or size == 2
+        assert "float32[4, 3]" in output and "float32[3, 4]" in output
+
+
+def test_a_killed_rank_is_named_to_the_others(start: Start) -> None:
+    job = start("forever", 3)
+    for rank in range(3):
+        assert job.line(rank) == "ready"
+    began = time.monotonic()
+    os.kill(job.processes[1].pid, signal.SIGKILL)
+    for rank in (0, 2):
+        line = job.line(rank)
+        assert line.startswith("error") and "rank 1 (host" in line, line
+        assert f"pid {job.processes[1].pid}" in line
+    assert time.monotonic() - began < 3
+    assert [one.code for one in job.wait()] == [3, -signal.SIGKILL, 3]
+
+
+def test_a_rank_that_does_not_submit_is_warned_of_by_name(start: Start) -> None:
+    outputs = expect_success(
+        start(
+            "stall",
+            2,
+            HOROVOD_STALL_CHECK_TIME_SECONDS="1",
+            HOROVOD_STALL_SHUTDOWN_TIME_SECONDS="2",
+        )
+    )
+    assert '"allreduce.lonely" has waited 1 s for rank 1' in outputs[0]
+    for output in outputs:
+        assert "HOROVOD_STALL_SHUTDOWN_TIME_SECONDS" in output
+
+
+def test_a_rank_whose_program_ends_fails_what_waits_for_it(start: Start) -> None:
+    done = start("leaves", 2).wait()
+    assert done[1].code == 5
+    assert "on rank 1" in done[0].output
+
+
+def test_ranks_from_torchrun_variables(start: Start) -> None:
+    outputs = expect_success(start("placement", 2, launcher="torchrun"))
+    assert [json.loads(output) for output in outputs] == [[0, 2, 0, 2], [1, 2, 1, 2]]
+
+
+def test_a_gpu_tensor_is_refused_clearly() -> None:
+    class Elsewhere(torch.Tensor):
+        device = torch.device("cuda:0")  # type: ignore[assignment]
+
+    hvd.init()
+    try:
+        with pytest.raises(ValueError, match="works on CPU tensors; this one is on cuda:0"):
+            hvd.allreduce(torch.ones(1).as_subclass(Elsewhere))
+    finally:
+        hvd.shutdown()
+
+
+def test_one_process_needs_no_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    for name in ("HOROVOD_RANK", "HOROVOD_SIZE", "RANK", "WORLD_SIZE", "ECCL_MASTER_ADDR"):
+        monkeypatch.delenv(name, raising=False)
+    hvd.init()
+    try:
+        assert (hvd.rank(), hvd.size(), hvd.local_rank(), hvd.cross_size()) == (0, 1, 0, 1)
+        assert hvd.allreduce(torch.tensor([4.0])).tolist() == [4.0]
+        with pytest.raises(ValueError, match="names twice"):
+            hvd.DistributedOptimizer(
+                torch.optim.SGD([torch.nn.Parameter(torch.ones(1))], lr=1),
+                [("a", torch.nn.Parameter(torch.ones(1)))] * 2,
+            )
+    finally:
+        hvd.shutdown()
+    with pytest.raises(ValueError, match=r"hvd.init\(\) has not been called"):
+        hvd.rank()
+
+
+def test_half_an_environment_is_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("RANK", "1")
+    monkeypatch.delenv("WORLD_SIZE", raising=False)
+    with pytest.raises(ValueError, match="RANK is set, but WORLD_SIZE is not"):
+        hvd.init()
+    monkeypatch.setenv("WORLD_SIZE", "1")
+    with pytest.raises(ValueError, match="RANK=1 does not fit WORLD_SIZE=1"):
+        hvd.init()

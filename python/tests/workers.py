@@ -1,0 +1,301 @@
+"""What the ranks of the tests' jobs do: ``python workers.py <function>``. A failed assertion is
+the rank's exit code.
+"""
+
+import itertools
+import json
+import logging
+import sys
+import warnings
+
+import numpy as np
+import regatta.hvd.torch as hvd
+import torch
+from regatta import eccl
+
+
+def say(text: str) -> None:
+    print(text, flush=True)
+
+
+def arrays() -> None:
+    """Raw collectives on NumPy arrays."""
+    import os
+
+    rank, size = int(os.environ["HOROVOD_RANK"]), int(os.environ["HOROVOD_SIZE"])
+    with eccl.Communicator(rank, size) as comm:
+        total = np.empty(1000, np.float64)
+        comm.all_reduce(np.full(1000, rank + 1.0), total)
+        assert (total == size * (size + 1) / 2).all()
+        assert comm.last_op().operation == "allreduce"
+        counts = list(range(1, size + 1))
+        gathered = np.empty(sum(counts), np.int32)
+        comm.all_gather(np.full(rank + 1, rank, np.int32), gathered, counts)
+        assert gathered.tolist() == [r for r in range(size) for _ in range(r + 1)]
+        part = np.empty(3, np.int64)
+        comm.reduce_scatter(np.arange(3 * size), part, eccl.ReduceOp.MAX)
+        assert part.tolist() == [3 * rank, 3 * rank + 1, 3 * rank + 2]
+        word = np.frombuffer(b"root" if rank == 0 else b"....", np.uint8).copy()
+        comm.broadcast(word)
+        assert word.tobytes() == b"root"
+        comm.barrier()
+        if rank == 0:
+            comm.send(np.array([7.5], np.float32), 1)
+        elif rank == 1:
+            one = np.empty(1, np.float32)
+            comm.receive(one, 0)
+            assert one[0] == 7.5
+
+
+def operations() -> None:
+    """Every operation of the package, against what it should give."""
+    hvd.init()
+    rank, size = hvd.rank(), hvd.size()
+    assert hvd.is_initialized() and hvd.local_size() == size and hvd.local_rank() == rank
+    assert hvd.cross_size() == 1 and hvd.cross_rank() == 0
+    ranks = torch.arange(1, size + 1)
+    for dtype in (
+        torch.float32,
+        torch.float64,
+        torch.float16,
+        torch.bfloat16,
+        torch.int64,
+        torch.int32,
+        torch.uint8,
+    ):
+        mine = torch.full((3, 5), rank + 1).to(dtype)
+        assert (hvd.allreduce(mine, op=hvd.Sum) == int(ranks.sum())).all(), dtype
+        assert (hvd.allreduce(mine, op=hvd.Max) == size).all()
+        assert (hvd.allreduce(mine, op=hvd.Min) == 1).all()
+        assert (hvd.allreduce(mine, op=hvd.Product) == int(ranks.prod())).all()
+        assert (mine == rank + 1).all(), "the input is not touched"
+    mine = torch.full((4,), float(rank))
+    mean = (size - 1) / 2
+    assert (hvd.allreduce(mine) == mean).all()
+    assert (hvd.allreduce(mine, compression=hvd.Compression.bf16) == mean).all()
+    assert hvd.allreduce(mine, compression=hvd.Compression.fp16).dtype == torch.float32
+    assert (hvd.allreduce(mine, prescale_factor=2.0, postscale_factor=3.0) == 6 * mean).all()
+    strided = torch.zeros(4, 6)[:, ::2]
+    strided += rank
+    assert hvd.allreduce_(strided, op=hvd.Sum) is strided
+    assert (strided == size * mean).all()
+
+    # In another order on each rank.
+    names = [str(i) for i in range(8)]
+    handles = {
+        name: hvd.allreduce_async(torch.full((int(name) + 1,), float(rank)), name=name)
+        for name in (names if rank % 2 == 0 else reversed(names))
+    }
+    for name in names:
+        assert hvd.synchronize(handles[name]).tolist() == [mean] * (int(name) + 1)
+    group = hvd.grouped_allreduce([torch.ones(2), torch.ones(3, dtype=torch.int32) * 4], op=hvd.Sum)
+    assert group[0].tolist() == [size] * 2 and group[1].tolist() == [4 * size] * 3
+    handle = hvd.allreduce_async_(mine, op=hvd.Sum)
+    hvd.synchronize(handle)
+    assert (mine == size * mean).all()
+
+    rows = hvd.allgather(torch.full((rank, 2), rank, dtype=torch.bool))
+    assert rows.shape == (sum(range(size)), 2)
+    assert hvd.allgather(torch.tensor(rank)).tolist() == list(range(size))
+    got = hvd.broadcast(torch.full((2, 2), rank, dtype=torch.int16), size - 1)
+    assert (got == size - 1).all()
+    turned = torch.full((3, 2), float(rank)).t()
+    assert (hvd.broadcast_(turned, 1) == 1).all() and (turned == 1).all()
+    assert hvd.broadcast_object({"rank": rank, "list": [1, "two"]}, 1) == {
+        "rank": 1,
+        "list": [1, "two"],
+    }
+    sent = torch.arange(size, dtype=torch.float64) + 10 * rank
+    assert hvd.alltoall(sent).tolist() == [10.0 * r + rank for r in range(size)]
+    data, counts = hvd.alltoall(torch.full((size * rank,), rank), [rank] * size)
+    assert counts.tolist() == list(range(size))
+    assert data.tolist() == [r for r in range(size) for _ in range(r)]
+    part = hvd.reducescatter(torch.ones(2 * size + 1, 3), op=hvd.Sum)
+    assert part.shape == (3 if rank == 0 else 2, 3) and (part == size).all()
+    hvd.barrier()
+    assert hvd.allreduce(torch.empty(0)).numel() == 0
+    hvd.shutdown()
+    assert not hvd.is_initialized()
+    hvd.init()
+    assert hvd.allreduce(torch.ones(1), op=hvd.Sum).item() == size
+    hvd.shutdown()
+
+
+def make_model(seed: int = 0) -> torch.nn.Module:
+    torch.manual_seed(seed)
+    return torch.nn.Sequential(
+        torch.nn.Linear(10, 32),
+        torch.nn.Tanh(),
+        torch.nn.Linear(32, 16),
+        torch.nn.Tanh(),
+        torch.nn.Linear(16, 3),
+    )
+
+
+def train(
+    model: torch.nn.Module, optimizer: torch.optim.Optimizer, rank: int, size: int, passes: int = 1
+) -> list[torch.Tensor]:
+    """Ten steps on this rank's share of a fixed batch."""
+    generator = torch.Generator().manual_seed(1)
+    for _ in range(10):
+        inputs = torch.randn(24, 10, generator=generator)
+        labels = torch.randint(0, 3, (24,), generator=generator)
+        optimizer.zero_grad()
+        shares = zip(
+            inputs[rank::size].chunk(passes), labels[rank::size].chunk(passes), strict=True
+        )
+        for share, label in shares:
+            (torch.nn.functional.cross_entropy(model(share), label) / passes).backward()
+        optimizer.step()
+    return [parameter.detach().clone() for parameter in model.parameters()]
+
+
+def gradients() -> None:
+    """Ranks with a share of the batch each end where one process with the whole batch does."""
+    hvd.init()
+    rank, size = hvd.rank(), hvd.size()
+    for passes, options in (
+        (1, {}),
+        (2, {"backward_passes_per_step": 2}),
+        (1, {"gradient_predivide_factor": 2.0}),
+    ):
+        whole = make_model()
+        expected = train(whole, torch.optim.Adam(whole.parameters(), lr=0.01), 0, 1)
+        model = make_model(seed=rank)
+        optimizer = torch.optim.Adam(model.parameters(), lr=0.01 if rank == 0 else 0.5)
+        hvd.broadcast_parameters(model.state_dict())
+        hvd.broadcast_optimizer_state(optimizer)
+        optimizer = hvd.DistributedOptimizer(optimizer, model.named_parameters(), **options)
+        assert isinstance(optimizer, torch.optim.Adam)
+        result = train(model, optimizer, rank, size, passes)
+        for got, want in zip(result, expected, strict=True):
+            assert torch.allclose(got, want, atol=2e-5), (got - want).abs().max()
+        flat = torch.cat([part.reshape(-1) for part in result])
+        everyone = hvd.allgather(flat[None])
+        assert (everyone == everyone[0]).all(), "all ranks have the same bits"
+    hvd.shutdown()
+
+
+def clipping() -> None:
+    """synchronize, clip, step; and what is refused between backward and step."""
+    hvd.init()
+    model = make_model()
+    optimizer = hvd.DistributedOptimizer(
+        torch.optim.SGD(model.parameters(), lr=0.1),
+        model.named_parameters(),
+        compression=hvd.Compression.fp16,
+    )
+    model(torch.ones(2, 10) * hvd.rank()).sum().backward()
+    try:
+        optimizer.zero_grad()
+        raise SystemExit("zero_grad between backward and step was allowed")
+    except AssertionError as error:
+        assert "before optimizer.step()" in str(error)
+    optimizer.synchronize()
+    torch.nn.utils.clip_grad_norm_(model.parameters(), 0.5)
+    with warnings.catch_warnings(), optimizer.skip_synchronize():
+        warnings.simplefilter("error")
+        optimizer.step()
+    weights = torch.cat([parameter.detach().reshape(-1) for parameter in model.parameters()])
+    everyone = hvd.allgather(weights[None])
+    assert (everyone == everyone[0]).all()
+    hvd.shutdown()
+
+
+def overlap() -> None:
+    """A deep, slow backward pass, recorded."""
+    hvd.init()
+    torch.manual_seed(0)
+    layers = list(
+        itertools.chain.from_iterable(
+            (torch.nn.Linear(512, 512), torch.nn.ReLU()) for _ in range(12)
+        )
+    )
+    model = torch.nn.Sequential(*layers)
+    optimizer = hvd.DistributedOptimizer(
+        torch.optim.SGD(model.parameters(), lr=0.01), model.named_parameters()
+    )
+    model(torch.randn(512, 512)).sum().backward()
+    optimizer.step()
+    hvd.shutdown()
+
+
+def fusion() -> None:
+    """Many small tensors, handed over at once, travel together; recorded."""
+    hvd.init()
+    hvd.barrier()
+    handles = [hvd.allreduce_async(torch.ones(10), name=str(index)) for index in range(50)]
+    for handle in handles:
+        hvd.synchronize(handle)
+    hvd.shutdown()
+
+
+def mismatch() -> None:
+    """Another shape on the last rank: an error on all."""
+    hvd.init()
+    shape = (3, 4) if hvd.rank() == hvd.size() - 1 else (4, 3)
+    try:
+        hvd.allreduce(torch.zeros(shape), name="weights")
+        raise SystemExit("no error")
+    except hvd.HorovodInternalError as error:
+        say(str(error))
+    # The job is not lost: the next tensor is fine.
+    assert hvd.allreduce(torch.ones(1), op=hvd.Sum, name="next").item() == hvd.size()
+    hvd.shutdown()
+
+
+def forever() -> None:
+    """Train until something happens."""
+    hvd.init()
+    model = make_model()
+    optimizer = hvd.DistributedOptimizer(
+        torch.optim.SGD(model.parameters(), lr=0.01), model.named_parameters()
+    )
+    for step in itertools.count():
+        optimizer.zero_grad()
+        model(torch.ones(4, 10)).sum().backward()
+        try:
+            optimizer.step()
+        except hvd.HorovodInternalError as error:
+            say(f"error {error}")
+            raise SystemExit(3) from error
+        if step == 2:
+            say("ready")
+
+
+def stall() -> None:
+    """Rank 1 does not submit what the others do, until they give up."""
+    logging.basicConfig(format="%(message)s", stream=sys.stdout)
+    hvd.init()
+    if hvd.rank() == 1:
+        try:
+            hvd.allreduce(torch.ones(1), name="another")
+        except hvd.HorovodInternalError as error:
+            say(f"error {error}")
+        return
+    try:
+        hvd.allreduce(torch.ones(1), name="lonely")
+    except hvd.HorovodInternalError as error:
+        say(f"error {error}")
+    hvd.shutdown()
+
+
+def leaves() -> None:
+    """Rank 1 ends by an exception of its own program."""
+    hvd.init()
+    if hvd.rank() == 1:
+        raise SystemExit(5)
+    try:
+        hvd.allreduce(torch.ones(1), name="lonely")
+    except hvd.HorovodInternalError as error:
+        say(f"error {error}")
+
+
+def placement() -> None:
+    hvd.init()
+    say(json.dumps([hvd.rank(), hvd.size(), hvd.local_rank(), hvd.local_size()]))
+    hvd.shutdown()
+
+
+if __name__ == "__main__":
+    globals()[sys.argv[1]]()
