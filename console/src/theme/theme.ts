@@ -59,6 +59,7 @@ export function antdTheme(which: "light" | "dark"): ThemeConfig {
     algorithm: which === "dark" ? [antd.darkAlgorithm] : [antd.defaultAlgorithm],
     token: {
       colorPrimary: which === "dark" ? "#5b8df7" : "#2f6fed",
+      colorError: which === "dark" ? "#ff6b64" : "#cf2f2f",
       borderRadius: 6,
       fontFamily: kFont,
       fontSize: 13,

@@ -89,9 +89,10 @@ function SettingsMenu() {
   ];
   return (
     <Dropdown menu={{ items }} trigger={["click"]} placement="bottomRight">
-      <button type="button" className="user-button" aria-label={t("app.user_menu")}>
+      <button type="button" className="user-button" title={t("app.user_menu")}>
         <Icon name="settings" />
         <span>{session.kind === "in" ? session.session.user : ""}</span>
+        <span className="hidden">{t("app.user_menu")}</span>
       </button>
     </Dropdown>
   );

@@ -110,11 +110,11 @@ function GanttRow({ step, scale, now, top, selected, onOpen }: GanttRowProps) {
       type="button"
       className={selected ? "gantt-row gantt-selected" : "gantt-row"}
       style={{ transform: `translateY(${top}px)` }}
-      aria-label={`${step.name}: ${t(`state.${state}`)}, ${length}`}
       onClick={() => onOpen(step.id)}
     >
       <span className="gantt-name">
         <StateIcon state={state} size={14} />
+        <span className="hidden">{t(`state.${state}`)}</span>
         <span className="ellipsis">{step.name}</span>
       </span>
       <span className="gantt-track">

@@ -45,7 +45,6 @@ export function StepBox({ data }: NodeProps<StepFlowNode>) {
       className={`step-box box-${state}${data.selected ? " box-selected" : ""}`}
       data-step={step.name}
       data-state={state}
-      aria-label={`${step.name}: ${label}`}
       aria-pressed={data.selected}
       title={step.reason || undefined}
       onClick={() => actions.open(step.id)}
@@ -62,6 +61,7 @@ export function StepBox({ data }: NodeProps<StepFlowNode>) {
         <span className="muted">
           {step.started_at !== undefined && !step.cached ? (
             <>
+              <span className="hidden">{label} </span>
               <Duration of={step} />
               {metric && ` · ${metric.name} ${formatNumber(metric.point.value)}`}
             </>

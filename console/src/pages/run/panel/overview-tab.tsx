@@ -190,10 +190,11 @@ function Ranks({ ranks, onRank }: { ranks: RankStatus[]; onRank: (rank: number) 
                 <button
                   type="button"
                   className="link link-accent"
-                  aria-label={t("panel.open_log", { rank: rank.rank })}
+                  title={t("panel.open_log", { rank: rank.rank })}
                   onClick={() => onRank(rank.rank)}
                 >
                   {formatBytes(rank.log_bytes ?? 0)}
+                  <span className="hidden">{t("panel.open_log", { rank: rank.rank })}</span>
                 </button>
               </td>
             </tr>
