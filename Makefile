@@ -17,7 +17,7 @@ setup: ## Installs what building and testing needs (apt, .venv, node); nothing t
 	@tools/setup.sh
 
 build: setup ## Builds the program (release)
-	@tools/build.sh release
+	@tools/build.sh release program
 
 run: build ## Runs the main job; PIPELINE=file.yaml runs another
 	@build/release/bin/regatta run $(PIPELINE)
@@ -26,7 +26,7 @@ test: ## Builds and runs every test; LANE=asan|tsan|postgres|browser|fuzz|bare r
 	@tools/lane.sh $(LANE)
 
 bench: setup ## Measures us beside the peers; AREA=flow|server|eccl for one area, QUICK=1 to smoke-test
-	@tools/build.sh release
+	@tools/build.sh release program
 	@.venv/bin/python -m bench.harness run $(AREA)
 
 bench-report: setup ## Renders docs/benchmarks.md from bench/results

@@ -1,8 +1,28 @@
 # What `make install` and `make deb` put where. Included last, when every target is known.
+# Libraries go to lib/ under any prefix: one build tree serves `make install` and the .deb.
+set(CMAKE_INSTALL_LIBDIR lib)
 include(GNUInstallDirs)
+# Only what is installed or measured is built for users; tests belong to the debug preset.
+set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
+add_custom_target(program)
+foreach(target regatta eccl eccl_bench flow_bench)
+  if(TARGET ${target})
+    add_dependencies(program ${target})
+  endif()
+endforeach()
 
 if(TARGET regatta)
-  install(TARGETS regatta RUNTIME DESTINATION ${CMAKE_INSTALL_BINDIR})
+  # The executable is installed where it is declared (src/cli). Completion scripts are its own word.
+  install(CODE "
+    foreach(pair bash:bash-completion/completions/regatta zsh:zsh/site-functions/_regatta
+                 fish:fish/vendor_completions.d/regatta.fish)
+      string(REGEX MATCH \"^([a-z]+):(.*)$\" _ \${pair})
+      set(script \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/share/\${CMAKE_MATCH_2}\")
+      get_filename_component(folder \"\${script}\" DIRECTORY)
+      file(MAKE_DIRECTORY \"\${folder}\")
+      execute_process(COMMAND \"$<TARGET_FILE:regatta>\" completion \${CMAKE_MATCH_1}
+                      OUTPUT_FILE \"\${script}\" COMMAND_ERROR_IS_FATAL ANY)
+    endforeach()")
 endif()
 if(TARGET eccl)
   install(TARGETS eccl LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})

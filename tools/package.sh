@@ -8,12 +8,9 @@ quietly() { "$@" >"$log" 2>&1 || { tail -n 25 "$log" >&2; echo "package: failed;
 
 case ${1:-} in
   deb)
-    # Debian's folders (multiarch libraries) belong to the prefix /usr, so the tree is its own.
-    quietly cmake --preset release -B build/deb -DCMAKE_INSTALL_PREFIX=/usr
-    echo "package: building ..."
-    quietly ninja -C build/deb
+    quietly tools/build.sh release program
     rm -f dist/*.deb
-    quietly cpack --config build/deb/CPackConfig.cmake -G DEB
+    quietly cpack --config build/release/CPackConfig.cmake -G DEB
     rm -rf dist/_CPack_Packages
     ls dist/*.deb ;;
   wheel)

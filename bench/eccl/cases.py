@@ -14,6 +14,7 @@ from bench.harness.machine import ROOT, our_version
 from bench.harness.peers import CACHE, debian
 
 HERE = pathlib.Path(__file__).resolve().parent
+ECCL_BENCH = ROOT / "build/release/bench/eccl_bench"
 SIZES = [8, 1 << 10, 64 << 10, 1 << 20, 16 << 20, 256 << 20]
 RANKS = 2
 
@@ -69,11 +70,9 @@ def ranks_output(command: list[str], extra: Mapping[str, str]) -> str:
     return outputs[0]
 
 
-def eccl_binary() -> str:
-    found = sorted((ROOT / "build/release").rglob("eccl_bench"))
-    if not found:
-        raise Missing("build/release has no eccl_bench")
-    return str(found[0])
+def built() -> None:
+    if not ECCL_BENCH.is_file():
+        raise Missing("build/release has no eccl_bench; make build makes it")
 
 
 def debian_python() -> None:
@@ -105,7 +104,7 @@ def cases(quick: bool) -> list[Case]:
     token = {"REGATTA_JOB_TOKEN": secrets.token_hex(16)}
 
     def ours() -> dict[str, float]:
-        return medians(ranks_output([eccl_binary(), listed, budget], token), sizes)
+        return medians(ranks_output([str(ECCL_BENCH), listed, budget], token), sizes)
 
     def gloo() -> dict[str, float]:
         script = str(HERE / "gloo_allreduce.py")
@@ -126,7 +125,7 @@ def cases(quick: bool) -> list[Case]:
     return [
         Case(
             figures,
-            Contender("libeccl", ours, prepare=lambda: None, version=our_version),
+            Contender("libeccl", ours, built, our_version),
             [
                 Contender("gloo", gloo, prepare=debian_python, version=torch_version),
                 Contender(

@@ -6,6 +6,7 @@ slow at every step, nor hide slow steps behind a short chain.
 """
 
 import functools
+import json
 import os
 import pathlib
 import shutil
@@ -14,12 +15,12 @@ import tempfile
 from collections.abc import Callable
 
 from bench.harness import process
-from bench.harness.case import Case, Contender, Figure, Must, Wrong
+from bench.harness.case import Case, Contender, Figure, Missing, Must, Wrong
 from bench.harness.machine import ROOT, fsync_floor_ms, our_version
 from bench.harness.peers import CACHE, venv
 
 HERE = pathlib.Path(__file__).resolve().parent
-REGATTA = ROOT / "build/release/bin/regatta"
+FLOW_BENCH = ROOT / "build/release/bench/flow/flow_bench"
 AIRFLOW = "apache-airflow==3.3.2"
 DAGSTER = "dagster==1.13.29"
 
@@ -40,31 +41,31 @@ def per_step(
     return measure
 
 
+def write_chain(folder: pathlib.Path, steps: int) -> str:
+    lines = ["name: chain", "parallelism: 8", "entry_points:"]
+    for i in range(steps):
+        lines += [f"  s{i}:", '    command: "true"']
+        if i:
+            lines.append(f"    deps: s{i - 1}")
+    path = folder / "chain.yaml"
+    path.write_text("\n".join(lines) + "\n")
+    return str(path)
+
+
 def regatta_chain(steps: int) -> process.Cost:
-    """`regatta run` of a chain in a new home, with the executor that starts nothing."""
+    """The engine on a new SQLite file, durable commits, with the executor that starts nothing."""
     with tempfile.TemporaryDirectory() as folder:
-        home = pathlib.Path(folder)
-        lines = ["name: chain", "entry_points:"]
-        for i in range(steps):
-            lines += [f"  s{i}:", '    command: "true"']
-            if i:
-                lines.append(f"    deps: s{i - 1}")
-        pipeline = home / "chain.yaml"
-        pipeline.write_text("\n".join(lines) + "\n")
-        environment = {"REGATTA_HOME": str(home / "state"), "REGATTA_EXECUTOR": "noop"}
-        cost = process.run([str(REGATTA), "run", str(pipeline)], environment, cwd=folder)
-        succeeded = regatta_succeeded(home / "state")
-        if succeeded != steps:
-            raise Wrong(f"regatta: {succeeded} of {steps} steps succeeded")
-        return cost
+        pipeline = write_chain(pathlib.Path(folder), steps)
+        cost = process.run([str(FLOW_BENCH), pipeline, folder])
+    told = json.loads(cost.output)
+    if told != {"steps": steps, "succeeded": steps}:
+        raise Wrong(f"regatta: {told['succeeded']} of {steps} steps succeeded")
+    return cost
 
 
-def regatta_succeeded(state: pathlib.Path) -> int:
-    """Steps that the store says succeeded, read from its file and not from what was printed."""
-    (database,) = state.glob("*.db")
-    with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
-        query = "SELECT COUNT(*) FROM step WHERE state = 'succeeded'"
-        return int(connection.execute(query).fetchone()[0])
+def built() -> None:
+    if not FLOW_BENCH.is_file():
+        raise Missing("build/release has no flow_bench; make build makes it")
 
 
 def airflow_home() -> pathlib.Path:
@@ -130,7 +131,7 @@ def cases(quick: bool) -> list[Case]:
     return [
         Case(
             figures,
-            Contender("regatta", per_step(regatta_chain, steps), version=our_version),
+            Contender("regatta", per_step(regatta_chain, steps), built, our_version),
             [
                 Contender(
                     f"airflow dags test ({slow})",
