@@ -104,6 +104,16 @@ INSTANTIATE_TEST_SUITE_P(Shim, ShimCrashTest,
                                                                                 : "AfterStart";
                          });
 
+TEST_F(CrashTest, AFailureThatNoEngineSawStillStopsTheOthers) {
+  const std::string script = "[ $RANK = 0 ] && exit 9; exec sleep 600";
+  const Ended first =
+      RunDriver("job.finish.before_event", {"run", folder_.path(), id_, "2", script});
+  ASSERT_TRUE(WIFSIGNALED(first.wait_status));
+  const Ended second = RunDriver("", {"run", folder_.path(), id_, "2", script});
+  EXPECT_THAT(second.output, HasSubstr("state=3 launches=1"));
+  EXPECT_THAT(second.output, HasSubstr("failed with exit code 9"));
+}
+
 TEST_F(CrashTest, AShimKilledBeforeItsExitFileIsNoSuccess) {
   const Ended ended =
       RunDriver("shim.before_exit_file", {"run", folder_.path(), id_, "1", "exit 0"});

@@ -59,7 +59,7 @@ void LocalExecutor::LaunchAll(Job& job) {
   }
   const World world{job.spec, job.members, job.launch};
   for (const Member& member : job.members) LaunchReplica(job, member.rank, world);
-  if (job.running == 0) FinishJob(job);
+  if (job.running == 0 && !IsFinal(job.status.state)) FinishJob(job);
 }
 
 // A replica that is not launched, because another one could not be, or failed already.
@@ -163,6 +163,9 @@ bool LocalExecutor::AdoptReplica(Job& job, int rank) {
       replica.process_watch = AddWatch(replica.process.get(), {job.spec.id, rank, Source::kShim});
       ++job.running;
       ReadMetrics(job, rank);
+      // The others may have been told to stop before this one was found.
+      job.stop_sent = job.kill_sent = false;
+      if (job.stop_reason != 0) SendStop(job);
       return true;
     }
   }

@@ -10,6 +10,7 @@ namespace {
 
 constexpr std::size_t kReadBytes = 256 << 10;
 constexpr std::size_t kLineBytes = 64 << 10;
+constexpr double kLatestTime = 1e12;  // seconds since 1970; microseconds of it fit 64 bits
 
 }  // namespace
 
@@ -26,7 +27,8 @@ void MetricsTail::TakeLine(std::string_view line, std::vector<base::Event>* even
   const base::Json time = json->value("time", base::Json());
   const bool good = name.is_string() && (value.is_number() || value.is_null()) &&
                     (step.is_number_integer() || step.is_null()) &&
-                    (time.is_number() || time.is_null());
+                    (time.is_null() || (time.is_number() && time.get<double>() >= 0 &&
+                                        time.get<double>() < kLatestTime));
   if (!good) {
     ++malformed_;
     return;
