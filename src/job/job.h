@@ -78,6 +78,9 @@ struct JobStatus {
   std::string message;
   // Things the user should know that are no failure: "memory is counted but not enforced: ...".
   std::vector<std::string> warnings;
+  // kFailed because its processes are gone without having left exit records, as after a power loss:
+  // nothing is known against trying again, as a new job with a new id.
+  bool vanished = false;
   int launches = 0;         // how often processes were started; never more than 1 for one job id
   std::string interpreter;  // the Python chosen for python_imports, and why; empty without
   base::Micros started_at = 0;

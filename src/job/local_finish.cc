@@ -90,6 +90,7 @@ void LocalExecutor::FinishReplica(Job& job, int rank) {
       RemoveCgroup(replica.cgroup);
     }
     status.state = job.stop_asked ? ReplicaState::kTerminated : ReplicaState::kFailed;
+    if (job.adopted && replica.start_error.empty()) job.status.vanished = true;
     status.message = !replica.start_error.empty()
                          ? replica.start_error
                          : absl::StrCat("lost: its shim (pid ", replica.shim_pid,
