@@ -1,0 +1,135 @@
+#include "flow/cache_lookup.h"
+
+#include "absl/strings/str_cat.h"
+#include "base/absl_status.h"
+
+namespace regatta::flow {
+namespace {
+
+std::vector<ShownPart> PartsFrom(const std::string& text) {
+  std::vector<ShownPart> parts;
+  const auto json = base::ParseJson(text);
+  if (!json.ok()) return parts;
+  for (const base::Json& item : *json) {
+    parts.push_back({item.value("name", ""), item.value("value", "")});
+  }
+  return parts;
+}
+
+std::map<std::string, ArtifactList> OutputsFrom(const std::string& text) {
+  std::map<std::string, ArtifactList> outputs;
+  const auto json = base::ParseJson(text);
+  if (!json.ok()) return outputs;
+  for (const auto& [name, list] : json->items()) outputs[name] = ArtifactsFrom(list);
+  return outputs;
+}
+
+std::string ShortTime(base::Micros time) { return base::FormatRfc3339(time).substr(0, 19) + "Z"; }
+
+// Why an entry's outputs cannot be used any more; empty when they can.
+std::string OutputsProblem(const std::map<std::string, ArtifactList>& outputs) {
+  for (const auto& [name, artifacts] : outputs) {
+    for (const Artifact& artifact : artifacts) {
+      const auto now = DigestPath(artifact.path, "");
+      if (!now.ok()) {
+        return absl::StrCat("cached output ", name, " cannot be read: ", now.status().message());
+      }
+      if (now->kind == "missing") {
+        return absl::StrCat("cached outputs are gone: ", artifact.path, " was deleted");
+      }
+      if (now->digest != artifact.digest) {
+        return absl::StrCat("cached output ", name,
+                            " was changed after its step wrote it: ", artifact.path);
+      }
+    }
+  }
+  return "";
+}
+
+}  // namespace
+
+base::Json ToJson(const std::vector<ShownPart>& parts) {
+  base::Json json = base::Json::array();
+  for (const ShownPart& part : parts) json.push_back({{"name", part.name}, {"value", part.value}});
+  return json;
+}
+
+absl::StatusOr<std::optional<CacheAnswer>> LookUpCache(store::Store& store,
+                                                       const CacheQuestion& question,
+                                                       std::int64_t budget) {
+  CacheAnswer answer;
+  CacheReport& report = answer.report;
+  report.key = question.key;
+  report.outcome = "miss";
+
+  ASSIGN_OR_RETURN(const std::vector<store::Row> latest,
+                   store.Read("SELECT run_name, state, cache_key, parts FROM flow_step_latest "
+                              "WHERE project = ? AND pipeline = ? AND step_name = ?",
+                              {question.project, question.pipeline, question.step_name}));
+  std::vector<ShownPart> before;
+  if (!latest.empty()) before = PartsFrom(latest[0].Text(3));
+  std::map<std::string, std::string> old;
+  for (const ShownPart& part : before) old[part.name] = part.value;
+  for (const ShownPart& part : question.parts) {
+    CachePart shown{part.name, part.value, std::nullopt, false};
+    if (const auto it = old.find(part.name); it != old.end()) shown.previous = it->second;
+    shown.changed = !latest.empty() && shown.previous != part.value;
+    report.parts.push_back(std::move(shown));
+  }
+
+  ASSIGN_OR_RETURN(
+      const std::vector<store::Row> entries,
+      store.Read("SELECT run_id, step_id, run_name, step_name, finished_at, job_folder, outputs "
+                 "FROM flow_cache WHERE project = ? AND cache_key = ? "
+                 "ORDER BY finished_at DESC, step_id DESC LIMIT 5",
+                 {question.project, question.key}));
+  std::string refused;
+  for (const store::Row& entry : entries) {
+    const base::Micros finished = entry.Int(4);
+    if (question.max_expired_seconds >= 0 &&
+        base::NowMicros() - finished > question.max_expired_seconds * 1'000'000) {
+      if (refused.empty()) {
+        refused = absl::StrCat("cache entry expired: the result of run ", entry.Text(2), " of ",
+                               ShortTime(finished), " is older than ", question.max_expired_seconds,
+                               " s");
+      }
+      break;  // the others are older still
+    }
+    auto outputs = OutputsFrom(entry.Text(6));
+    std::int64_t bytes = 0;
+    for (const auto& [name, artifacts] : outputs) {
+      for (const Artifact& artifact : artifacts) bytes += artifact.bytes + 4096;
+    }
+    if (bytes > budget) return std::optional<CacheAnswer>();
+    if (std::string problem = OutputsProblem(outputs); !problem.empty()) {
+      if (refused.empty()) refused = std::move(problem);
+      continue;
+    }
+    report.outcome = "hit";
+    report.from_run_id = entry.Text(0);
+    report.from_step_id = entry.Text(1);
+    report.reason = absl::StrCat("unchanged since run ", entry.Text(2), " of ", ShortTime(finished),
+                                 ": taken from its step ", entry.Text(3));
+    answer.hit =
+        CacheHit{entry.Text(0), entry.Text(1), entry.Text(5), finished, std::move(outputs)};
+    return std::optional(std::move(answer));
+  }
+
+  if (!refused.empty()) {
+    report.reason = std::move(refused);
+  } else if (latest.empty()) {
+    report.reason = "never ran before";
+  } else {
+    report.reason = ExplainDifference(before, question.parts, question.notes);
+    if (report.reason.empty()) {
+      const std::string state = latest[0].Text(1);
+      report.reason = latest[0].Text(2) != question.key
+                          ? "the cache key has another version"
+                          : absl::StrCat("its last run, in run ", latest[0].Text(0), ", ended ",
+                                         state == "running" ? "without a result" : state);
+    }
+  }
+  return std::optional(std::move(answer));
+}
+
+}  // namespace regatta::flow

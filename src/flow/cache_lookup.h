@@ -1,0 +1,45 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "absl/status/statusor.h"
+#include "base/clock.h"
+#include "flow/artifacts.h"
+#include "flow/cache_key.h"
+#include "flow/views.h"
+#include "store/store.h"
+
+namespace regatta::flow {
+
+// An earlier success with the same key whose outputs are still what they were.
+struct CacheHit {
+  std::string run_id, step_id, job_folder;
+  base::Micros time = 0;
+  std::map<std::string, ArtifactList> outputs;
+};
+
+struct CacheQuestion {
+  std::string project, pipeline, step_name, key;
+  std::vector<ShownPart> parts;
+  std::map<std::string, std::string> notes;  // part name -> said after "changed"
+  std::int64_t max_expired_seconds = -1;     // negative: never
+};
+
+struct CacheAnswer {
+  std::optional<CacheHit> hit;
+  CacheReport report;  // always says why
+};
+
+// Looks for a reusable result, newest first, and compares with the step's latest earlier run for
+// the explanation. An entry's outputs are read again and must have the recorded digests; nothing is
+// returned when that would read more than `budget` bytes.
+absl::StatusOr<std::optional<CacheAnswer>> LookUpCache(store::Store& store,
+                                                       const CacheQuestion& question,
+                                                       std::int64_t budget);
+
+base::Json ToJson(const std::vector<ShownPart>& parts);
+
+}  // namespace regatta::flow

@@ -1,0 +1,181 @@
+#pragma once
+
+#include <atomic>
+#include <condition_variable>
+#include <functional>
+#include <map>
+#include <memory>
+#include <mutex>
+#include <string>
+#include <thread>
+#include <unordered_map>
+#include <utility>
+#include <vector>
+
+#include "flow/background.h"
+#include "flow/engine.h"
+#include "flow/records.h"
+#include "flow/run_state.h"
+#include "flow/step_start.h"
+
+namespace regatta::flow {
+
+// The engine. Its methods are spread over files by what they do:
+//   engine.cc       opening, closing, requests
+//   turn.cc         the turn: inbox -> memory -> one transaction -> executor, callers, listeners
+//   transitions.cc  what a change of one step means for the others and for the run
+//   start.cc        a node whose dependencies are done: values, loop, condition, cache, job
+//   job_events.cc   what executors tell
+//   recovery.cc     rows -> memory
+//   queries.cc      rows -> answers, on the callers' threads
+// Everything marked "turn" is touched by the engine's thread only.
+class EngineImpl : public Engine, public base::EventSink {
+ public:
+  explicit EngineImpl(EngineOptions options);
+  ~EngineImpl() override;
+  absl::Status Start();
+
+  void Publish(base::Event event) override;
+
+  absl::StatusOr<CreatedRun> CreateRun(const RunRequest& request,
+                                       std::vector<Problem>* problems) override;
+  absl::StatusOr<RunView> StopRun(const std::string& run_id, bool force) override;
+  absl::StatusOr<RunPage> ListRuns(const RunFilter& filter) override;
+  absl::StatusOr<RunDetail> GetRun(const std::string& run_id) override;
+  absl::StatusOr<StepPage> ListSteps(const std::string& run_id,
+                                     const std::vector<StepState>& states, int limit,
+                                     const std::string& cursor) override;
+  absl::StatusOr<StepDetail> GetStep(const std::string& run_id,
+                                     const std::string& step_id) override;
+  absl::StatusOr<std::vector<MetricSeries>> GetMetrics(const std::string& run_id,
+                                                       const std::string& step_id) override;
+  absl::StatusOr<job::LogRange> GetLog(const std::string& run_id, const std::string& step_id,
+                                       int rank, std::int64_t offset, std::int64_t limit) override;
+  absl::StatusOr<std::string> ArtifactFile(const std::string& run_id, const std::string& step_id,
+                                           const std::string& name,
+                                           const std::string& path) override;
+  absl::StatusOr<std::vector<ChangeEvent>> EventsAfter(std::int64_t after,
+                                                       const std::string& run_id,
+                                                       int limit) override;
+  std::int64_t LastEventId() override { return last_event_id_; }
+  std::int64_t Listen(std::function<void()> wake) override;
+  void Unlisten(std::int64_t token) override;
+
+ private:
+  // Called once the turn's transaction is done, with its status.
+  using Answer = std::function<void(const absl::Status&)>;
+
+  // --- turn.cc
+  void Loop();
+  void Post(std::function<void()> work);
+  absl::Status Commit();
+  absl::Status WriteTurn();
+  void AfterCommit();
+  void LaunchAndStop();
+  void ForgetFinishedRuns();
+  void Wake();
+
+  // --- engine.cc (turn)
+  void Create(std::shared_ptr<Run> run, bool attach, Answer answer,
+              std::shared_ptr<absl::StatusOr<CreatedRun>> result);
+  void Stop(const std::string& run_id, bool force, Answer answer,
+            std::shared_ptr<absl::StatusOr<RunView>> result);
+  void Adopt(std::unique_ptr<Run> run);
+  void Discard(const std::string& run_id);
+
+  // --- transitions.cc (turn)
+  void FinishStep(StepRun& step, StepState state, std::string reason);
+  void FailStep(StepRun& step, const std::string& reason);
+  void FinishNode(NodeRun& node);
+  void FinishScope(Scope& scope);
+  void FinishDag(StepRun& dag);
+  void FinishRun(Run& run);
+  void CancelDependents(NodeRun& node);
+  void StopScope(Scope& scope, const std::string& reason, bool now);
+  void StopStep(StepRun& step, const std::string& reason, bool now);
+  void StartPostProcess(Run& run);
+  void ReleaseSlot(StepRun& step);
+  void Serve(Run& run);  // puts it into the list of runs to look at
+
+  // --- start.cc (turn)
+  bool ServeRun(Run& run, base::Micros deadline);  // false: the deadline came first
+  void StartNode(NodeRun& node);
+  void AdmitIteration(StepRun& step);
+  void StartDag(StepRun& step);
+  void PrepareStep(StepRun& step);
+  void ApplyDecision(StepRun& step, StartDecision decision);
+  void RememberLatest(const StepRun& step);
+  absl::Status WriteArtifactList(const Run& run);
+
+  // --- job_events.cc (turn)
+  void HandleEvent(const base::Event& event);
+  void HandleJobStatus(const std::string& job_id);
+  void HandleMetric(const base::Event& event);
+  void JobSucceeded(StepRun& step);
+  void ApplyOutputs(StepRun& step, absl::StatusOr<std::map<std::string, ArtifactList>> outputs);
+  void RunAgain(StepRun& step, const std::string& why);
+
+  // --- recovery.cc (before the thread starts)
+  absl::Status Recover();
+  absl::Status RecoverRun(const store::Row& row);
+
+  // --- queries.cc
+  struct StepRow {
+    StepView view;
+    std::string job_id, job_folder;
+    int attempts = 0;
+    base::Json detail;
+  };
+  absl::StatusOr<StepRow> ReadStep(const std::string& run_id, const std::string& step_id);
+  void OverlayStorageProblem(RunView& run);
+
+  StepRun* FindStep(const std::string& run_id, const std::string& step_id);
+
+  const EngineOptions options_;
+  store::Store& store_;
+  std::unique_ptr<job::Executor> executor_;
+
+  // What waits for the next turn.
+  std::mutex inbox_mutex_;
+  std::condition_variable inbox_wake_;
+  std::vector<std::function<void()>> inbox_;
+  std::vector<base::Event> inbox_events_;
+  bool closing_ = false;
+
+  // Turn.
+  std::unordered_map<std::string, std::unique_ptr<Run>> runs_;  // the unfinished
+  std::vector<std::string> runs_to_serve_;
+  std::vector<Run*> dirty_runs_;
+  std::vector<std::string> finished_runs_;  // stored as final; leave memory at the turn's end
+  std::unordered_map<std::string, StepRun*> jobs_;  // by job id
+  std::vector<std::string> to_submit_;              // job ids, decided in this turn
+  std::vector<std::pair<std::string, bool>> to_stop_;
+  std::vector<std::string> to_forget_;
+  std::vector<CacheRecord> new_cache_records_;
+  std::vector<LatestRecord> new_latest_;
+  std::vector<MetricRecord> new_metrics_;
+  std::vector<std::string> stale_metrics_;  // steps whose points are of an attempt that was lost
+  std::vector<Answer> answers_;
+  // A running step that others with the same key wait for: (run id, step id) of each.
+  std::unordered_map<std::string, std::vector<std::pair<std::string, std::string>>> running_keys_;
+  std::vector<std::pair<std::string, std::string>> woken_;  // look again after this commit
+  std::int64_t next_event_id_ = 1;
+  base::Micros retry_at_ = 0;  // monotonic; 0: nothing to repeat
+  base::Micros backoff_ = 0;
+
+  std::atomic<std::int64_t> last_event_id_ = 0;
+  std::mutex problem_mutex_;
+  std::string storage_problem_;  // empty when the last commit succeeded
+
+  std::mutex listeners_mutex_;
+  std::map<std::int64_t, std::function<void()>> listeners_;
+  std::int64_t next_listener_ = 1;
+
+  std::unique_ptr<Background> background_;
+  std::thread thread_;
+};
+
+// How the processes of a job are shown.
+std::vector<RankView> RanksOf(const job::JobStatus& status);
+
+}  // namespace regatta::flow

@@ -1,0 +1,220 @@
+#include "absl/strings/str_cat.h"
+#include "base/absl_status.h"
+#include "base/fault.h"
+#include "base/ulid.h"
+#include "flow/engine_impl.h"
+
+namespace regatta::flow {
+namespace {
+
+constexpr std::int64_t kInlineBytes = 1 << 20;
+constexpr int kTailLines = 5;
+// A step that takes the machine down with it must not do so for ever.
+constexpr int kMostAttempts = 5;
+
+const char* ReplicaStateName(job::ReplicaState state) {
+  switch (state) {
+    case job::ReplicaState::kPending:
+      return "pending";
+    case job::ReplicaState::kRunning:
+      return "running";
+    case job::ReplicaState::kSucceeded:
+      return "succeeded";
+    case job::ReplicaState::kFailed:
+      return "failed";
+    case job::ReplicaState::kTerminated:
+      return "terminated";
+  }
+  return "pending";
+}
+
+// Its message, and the end of the log of the replica that failed first.
+std::string FailureReason(const job::JobStatus& status, const std::string& folder) {
+  std::string reason = status.message.empty() ? "its command failed" : status.message;
+  const job::ReplicaStatus* first = nullptr;
+  for (const job::ReplicaStatus& replica : status.replicas) {
+    if (replica.state != job::ReplicaState::kFailed) continue;
+    if (first == nullptr || replica.finished_at < first->finished_at) first = &replica;
+  }
+  if (first == nullptr) return reason;
+  const std::string tail = job::LogTail(folder, first->rank, kTailLines);
+  if (!tail.empty()) absl::StrAppend(&reason, "\n", tail);
+  return reason;
+}
+
+absl::StatusOr<std::map<std::string, ArtifactList>> ReadOutputs(
+    const std::vector<std::pair<std::string, std::string>>& paths, const std::string& run_folder) {
+  std::map<std::string, ArtifactList> outputs;
+  for (const auto& [name, path] : paths) {
+    ASSIGN_OR_RETURN(Artifact artifact, DigestPath(path, run_folder));
+    if (artifact.kind == "missing") {
+      return absl::FailedPreconditionError(
+          absl::StrCat("its command succeeded but did not write its output artifact ", name,
+                       " (expected at ", path, ")"));
+    }
+    outputs[name] = {std::move(artifact)};
+  }
+  return outputs;
+}
+
+}  // namespace
+
+std::vector<RankView> RanksOf(const job::JobStatus& status) {
+  std::vector<RankView> ranks;
+  for (const job::ReplicaStatus& replica : status.replicas) {
+    RankView rank;
+    rank.rank = replica.rank;
+    rank.index = replica.index;
+    rank.pid = replica.pid;
+    rank.role = replica.role;
+    rank.state = ReplicaStateName(replica.state);
+    rank.message = replica.message;
+    rank.exit_code = replica.exit_code;
+    rank.signal = replica.signal;
+    rank.started_at = replica.started_at;
+    rank.finished_at = replica.finished_at;
+    ranks.push_back(std::move(rank));
+  }
+  return ranks;
+}
+
+void EngineImpl::HandleEvent(const base::Event& event) {
+  if (event.kind == "job.status") {
+    HandleJobStatus(event.subject);
+  } else if (event.kind == "job.metric") {
+    HandleMetric(event);
+  }
+}
+
+void EngineImpl::HandleJobStatus(const std::string& job_id) {
+  const auto it = jobs_.find(job_id);
+  if (it == jobs_.end()) return;
+  StepRun& step = *it->second;
+  if (step.busy || IsFinal(step.state)) return;
+  const auto status = executor_->Status(job_id);
+  if (!status.ok()) return;
+  Run& run = step.run();
+  StepDetail& detail = *step.detail;
+  detail.ranks = RanksOf(*status);
+  detail.interpreter = status->interpreter;
+  if (status->started_at != 0) step.started_at = status->started_at;
+  run.Touch(step, true);
+  switch (status->state) {
+    case job::JobState::kPending:
+      if (!status->message.empty() && !step.asked_to_stop) step.reason = status->message;
+      return;
+    case job::JobState::kRunning:
+      if (!step.asked_to_stop) {
+        step.reason = detail.cache.reason;
+        for (const std::string& warning : status->warnings) {
+          absl::StrAppend(&step.reason, step.reason.empty() ? "" : "; ", warning);
+        }
+      }
+      return;
+    case job::JobState::kSucceeded:
+      if (!step.asked_to_stop) step.reason = detail.cache.reason;
+      return JobSucceeded(step);
+    case job::JobState::kFailed:
+      if (status->vanished && !step.asked_to_stop && step.attempts < kMostAttempts) {
+        return RunAgain(step, status->message);
+      }
+      if (step.asked_to_stop) return FinishStep(step, StepState::kTerminated, "");
+      return FailStep(step, FailureReason(*status, step.job_folder));
+    case job::JobState::kTerminated:
+      if (step.asked_to_stop) return FinishStep(step, StepState::kTerminated, "");
+      run.failing = true;
+      if (run.message.empty()) {
+        run.message = absl::StrCat("step \"", step.name, "\" was terminated by somebody else");
+      }
+      FinishStep(step, StepState::kTerminated, "was terminated though nobody asked for it here");
+      if (run.pipeline->failure_strategy == FailureStrategy::kFailFast) {
+        StopScope(*run.root, "because a step was terminated", false);
+      }
+      return;
+  }
+}
+
+void EngineImpl::JobSucceeded(StepRun& step) {
+  std::vector<std::pair<std::string, std::string>> paths;
+  std::int64_t bytes = 0;
+  for (const OutputArtifact& output : step.node().outputs) {
+    paths.emplace_back(output.name, OutputPath(step, output.name));
+    bytes += SizeUpTo(paths.back().second, kInlineBytes);
+  }
+  if (bytes <= kInlineBytes) return ApplyOutputs(step, ReadOutputs(paths, step.run().folder));
+  step.busy = true;
+  background_->Run(
+      [this, paths, folder = step.run().folder, run_id = step.run().id, step_id = step.id] {
+        auto outputs = ReadOutputs(paths, folder);
+        Post([this, run_id, step_id, outputs = std::move(outputs)]() mutable {
+          StepRun* step = FindStep(run_id, step_id);
+          if (step == nullptr) return;
+          step->busy = false;
+          if (!IsFinal(step->state)) ApplyOutputs(*step, std::move(outputs));
+        });
+      });
+}
+
+void EngineImpl::ApplyOutputs(StepRun& step,
+                              absl::StatusOr<std::map<std::string, ArtifactList>> outputs) {
+  step.run().Touch(step, true);
+  if (!outputs.ok()) return FailStep(step, std::string(outputs.status().message()));
+  step.outputs = *std::move(outputs);
+  REGATTA_FAULT("flow.step.before_success");
+  FinishStep(step, StepState::kSucceeded, "");
+}
+
+void EngineImpl::RunAgain(StepRun& step, const std::string& why) {
+  Run& run = step.run();
+  jobs_.erase(step.job_id);
+  to_forget_.push_back(step.job_id);
+  for (const OutputArtifact& output : step.node().outputs) {
+    const absl::Status status = PrepareOutput(OutputPath(step, output.name));
+    if (!status.ok()) return FailStep(step, std::string(status.message()));
+  }
+  step.metric_counts.clear();
+  step.last_metrics.clear();
+  std::erase_if(new_metrics_, [&](const MetricRecord& r) { return r.step_id == step.id; });
+  stale_metrics_.push_back(step.id);
+  job::JobSpec spec = JobSpecFrom(step.job_spec);
+  ++step.attempts;
+  spec.id = base::NewUlid();
+  spec.directory = JobFolder(step, step.attempts);
+  step.job_id = spec.id;
+  step.job_folder = spec.directory;
+  step.job_spec = ToJson(spec);
+  step.reason = absl::StrCat("attempt ", step.attempts, ": ", why);
+  step.detail->cache.reason = step.reason;
+  jobs_[step.job_id] = &step;
+  to_submit_.push_back(step.job_id);
+  run.Touch(step, true);
+}
+
+void EngineImpl::HandleMetric(const base::Event& event) {
+  const auto it = jobs_.find(event.subject);
+  if (it == jobs_.end()) return;
+  StepRun& step = *it->second;
+  const base::Json& data = event.data;
+  if (!data.is_object() || !data.contains("name") || !data["name"].is_string()) return;
+  std::string series = data["name"];
+  if (series.empty() || series.size() > 200) return;
+  // Rank 0 speaks for the job; the others are told apart.
+  const int rank = data.value("rank", 0);
+  if (rank != 0) absl::StrAppend(&series, " (rank ", rank, ")");
+  if (step.metric_counts.size() >= 1000 && !step.metric_counts.contains(series)) return;
+  MetricPoint point;
+  if (const auto value = data.find("value"); value != data.end() && value->is_number()) {
+    point.value = value->get<double>();
+  }
+  if (const auto at = data.find("step"); at != data.end() && at->is_number_integer()) {
+    point.step = at->get<std::int64_t>();
+  }
+  point.time = data.value("time", event.time);
+  if (point.time == 0) point.time = base::NowMicros();
+  const Run& run = step.run();
+  new_metrics_.push_back(
+      {step.id, run.id, run.project, run.created_by, series, step.metric_counts[series]++, point});
+  step.last_metrics[series] = point;
+}
+
+}  // namespace regatta::flow

@@ -1,0 +1,408 @@
+#include "flow/step_start.h"
+
+#include <algorithm>
+#include <mutex>
+#include <set>
+
+#include "absl/strings/ascii.h"
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/absl_status.h"
+#include "base/file.h"
+#include "flow/resolve.h"
+#include "flow/template.h"
+
+namespace regatta::flow {
+namespace {
+
+using base::Json;
+
+const std::map<std::string, job::Framework>& Frameworks() {
+  static const auto& names =
+      *new std::map<std::string, job::Framework>{{"", job::Framework::kPlain},
+                                                 {"pytorch", job::Framework::kPyTorch},
+                                                 {"tensorflow", job::Framework::kTensorFlow},
+                                                 {"paddle", job::Framework::kPaddle}};
+  return names;
+}
+
+// Whether one of the words that a shell would see is a Python: python, python3, /x/python3.11.
+bool RunsPython(std::string_view command) {
+  constexpr std::string_view kBetween = " \t\n;&|()'\"";
+  while (!command.empty()) {
+    const std::size_t end = std::min(command.find_first_of(kBetween), command.size());
+    std::string_view word = command.substr(0, end);
+    command.remove_prefix(std::min(end + 1, command.size()));
+    const std::size_t slash = word.rfind('/');
+    if (slash != std::string_view::npos) word.remove_prefix(slash + 1);
+    if (!word.starts_with("python")) continue;
+    word.remove_prefix(6);
+    if (word.find_first_not_of("0123456789.") == std::string_view::npos) return true;
+  }
+  return false;
+}
+
+// Searching an interpreter starts processes the first time; the answer is remembered by the job
+// room. This remembers for which questions that has happened.
+class KnownInterpreters {
+ public:
+  static bool Has(const std::string& question) {
+    const std::lock_guard lock(Mutex());
+    return Set().contains(question);
+  }
+  static void Add(const std::string& question) {
+    const std::lock_guard lock(Mutex());
+    Set().insert(question);
+  }
+
+ private:
+  static std::mutex& Mutex() {
+    static std::mutex& mutex = *new std::mutex;
+    return mutex;
+  }
+  static std::set<std::string>& Set() {
+    static auto& set = *new std::set<std::string>;
+    return set;
+  }
+};
+
+// The commands and environments of a step, filled in twice: as they run, and as they enter the
+// cache key. There the templates stay: what they stand for enters by parts of its own (parameters,
+// loop argument, digests of inputs), so that the explanation of a change names the cause alone.
+class Filler {
+ public:
+  explicit Filler(const StartRequest& request) : request_(request) {
+    const std::string item =
+        request.loop_argument.is_null() ? "" : ValueText(request.loop_argument);
+    system_ = {{"PF_RUN_ID", request.run_id},
+               {"PF_STEP_NAME", request.step_name},
+               {"PF_USER_NAME", request.created_by},
+               {"PF_LOOP_ARGUMENT", item}};
+    for (const auto& [name, artifacts] : request.inputs) paths_[name] = JoinedPaths(artifacts);
+    for (const auto& [name, path] : request.output_paths) paths_[name] = path;
+  }
+
+  const std::map<std::string, std::string>& system() const { return system_; }
+
+  absl::StatusOr<std::string> Text(const std::string& text, bool for_key, bool artifacts) const {
+    const OwnNames names{&request_.parameters, artifacts ? &paths_ : nullptr};
+    return ExpandText(text, [&](const TemplateReference& reference) -> absl::StatusOr<Json> {
+      ASSIGN_OR_RETURN(Json value, OwnValue(names, system_, reference));
+      if (for_key) return Json(absl::StrCat("{{", reference.name, "}}"));
+      return value;
+    });
+  }
+
+  absl::StatusOr<std::map<std::string, std::string>> Env(
+      const std::map<std::string, std::string>& env, const std::string& path, bool for_key) const {
+    std::map<std::string, std::string> filled;
+    for (const auto& [name, value] : env) {
+      auto text = Text(value, for_key, false);
+      if (!text.ok()) {
+        return At(FieldPlace(*request_.node, "env"), absl::StrCat(path, ".env.", name),
+                  text.status());
+      }
+      filled[name] = *std::move(text);
+    }
+    return filled;
+  }
+
+  absl::StatusOr<std::vector<std::string>> Argv(const Command& command, bool for_key) const {
+    std::vector<std::string> argv;
+    const std::string path = absl::StrCat(request_.node_path, ".command");
+    if (!command.shell.empty()) {
+      auto text = Text(command.shell, for_key, true);
+      if (!text.ok()) return At(command.place, path, text.status());
+      return std::vector<std::string>{"sh", "-c", *std::move(text)};
+    }
+    for (const std::string& word : command.argv) {
+      auto text = Text(word, for_key, true);
+      if (!text.ok()) return At(command.place, path, text.status());
+      argv.push_back(*std::move(text));
+    }
+    return argv;
+  }
+
+ private:
+  const StartRequest& request_;
+  std::map<std::string, std::string> system_, paths_;
+};
+
+Command MemberCommand(const Node& node, const Member& member) {
+  if (!member.command) return node.command;
+  return Command{.shell = *member.command, .argv = {}, .place = member.place};
+}
+
+std::string ShownCommand(const std::vector<std::string>& argv, const Command& command) {
+  return command.shell.empty() ? absl::StrJoin(argv, " ") : argv.back();
+}
+
+// Roles of the job; a step without `distributed_job` is one worker.
+absl::Status FillRoles(const StartRequest& request, const Filler& filler, StartDecision& decision) {
+  const Node& node = *request.node;
+  job::JobSpec& spec = decision.spec;
+  if (!node.distributed_job) {
+    job::Role role;
+    ASSIGN_OR_RETURN(role.argv, filler.Argv(node.command, false));
+    decision.command = ShownCommand(role.argv, node.command);
+    spec.roles.push_back(std::move(role));
+    return absl::OkStatus();
+  }
+  const DistributedJob& distributed = *node.distributed_job;
+  const auto framework = Frameworks().find(distributed.framework);
+  if (framework == Frameworks().end()) {
+    return At(distributed.place, absl::StrCat(request.node_path, ".distributed_job.framework"),
+              absl::InvalidArgumentError(
+                  absl::StrCat("\"", distributed.framework,
+                               "\" is unknown; use pytorch, tensorflow, paddle, or leave it out")));
+  }
+  spec.framework = framework->second;
+  decision.replicas = 0;
+  for (const Member& member : distributed.members) {
+    job::Role role;
+    role.name = member.role;
+    role.replicas = member.replicas;
+    const Command command = MemberCommand(node, member);
+    ASSIGN_OR_RETURN(role.argv, filler.Argv(command, false));
+    ASSIGN_OR_RETURN(role.env, filler.Env(member.env, request.node_path, false));
+    role.resources = {member.flavour.cpus, member.flavour.memory_bytes};
+    const std::string shown = ShownCommand(role.argv, command);
+    if (decision.command.empty()) {
+      decision.command = shown;
+    } else if (decision.command != shown) {
+      absl::StrAppend(&decision.command, "\n", member.role, ": ", shown);
+    }
+    decision.replicas += role.replicas;
+    spec.roles.push_back(std::move(role));
+  }
+  return absl::OkStatus();
+}
+
+std::string EncodedCommand(const std::vector<std::string>& argv) {
+  return base::DumpJson(Json(argv));
+}
+
+absl::StatusOr<KeyInputs> MakeKeyInputs(const StartRequest& request, const Filler& filler) {
+  const Node& node = *request.node;
+  KeyInputs inputs;
+  inputs.pipeline = request.pipeline->name;
+  inputs.node = request.node_path;
+  inputs.docker_env = node.docker_env;
+  inputs.parameters = request.parameters;
+  inputs.loop_argument = request.loop_argument;
+  inputs.inputs = request.inputs;
+  ASSIGN_OR_RETURN(inputs.env, filler.Env(node.env, request.node_path, true));
+  for (const OutputArtifact& output : node.outputs) inputs.outputs.push_back(output.name);
+  ASSIGN_OR_RETURN(std::vector<std::string> argv, filler.Argv(node.command, true));
+  inputs.command = EncodedCommand(argv);
+  if (node.distributed_job) {
+    Json layout = {{"framework", node.distributed_job->framework}, {"members", Json::array()}};
+    for (const Member& member : node.distributed_job->members) {
+      Json item = {{"role", member.role}, {"replicas", member.replicas}};
+      if (member.command) {
+        ASSIGN_OR_RETURN(argv, filler.Argv(MemberCommand(node, member), true));
+        item["command"] = argv;
+      }
+      layout["members"].push_back(std::move(item));
+      ASSIGN_OR_RETURN(auto env, filler.Env(member.env, request.node_path, true));
+      for (auto& [name, value] : env) {
+        inputs.env[absl::StrCat(member.role, ".", name)] = std::move(value);
+      }
+    }
+    inputs.layout = base::DumpJson(layout);
+  }
+  return inputs;
+}
+
+bool AnyCommandRunsPython(const Node& node) {
+  if (RunsPython(node.command.shell) || RunsPython(absl::StrJoin(node.command.argv, " "))) {
+    return true;
+  }
+  if (!node.distributed_job) return false;
+  for (const Member& member : node.distributed_job->members) {
+    if (member.command && RunsPython(*member.command)) return true;
+  }
+  return false;
+}
+
+struct CacheSettings {
+  bool enable = false;
+  std::int64_t max_expired_seconds = -1;
+  std::vector<FsScope> scopes;
+};
+
+CacheSettings Settings(const StartRequest& request) {
+  const CacheOptions& node = request.node->cache;
+  const CacheOptions& global = request.pipeline->cache;
+  CacheSettings settings;
+  settings.enable = node.enable.value_or(global.enable.value_or(false));
+  settings.max_expired_seconds =
+      node.max_expired_seconds.value_or(global.max_expired_seconds.value_or(-1));
+  settings.scopes = node.fs_scope;
+  settings.scopes.insert(settings.scopes.end(), global.fs_scope.begin(), global.fs_scope.end());
+  if (request.node->kind == NodeKind::kPostProcess) settings.enable = false;
+  return settings;
+}
+
+std::int64_t CodeBytes(const StartRequest& request, const CacheSettings& settings,
+                       std::int64_t budget) {
+  std::int64_t bytes = 0;
+  for (const std::string& path : request.node->snapshot_paths) {
+    bytes += SizeUpTo(base::JoinPath(request.working_directory, path), budget);
+  }
+  for (const FsScope& scope : settings.scopes) {
+    for (std::string_view path : scope.paths) {
+      while (path.starts_with('/')) path.remove_prefix(1);
+      bytes += SizeUpTo(base::JoinPath(request.working_directory, path), budget);
+    }
+  }
+  return bytes;
+}
+
+// Fills report, hit and key. False: the budget is too small.
+absl::StatusOr<bool> AskCache(const StartRequest& request, const Filler& filler,
+                              store::Store& store, std::int64_t budget, StartDecision& decision) {
+  const CacheSettings settings = Settings(request);
+  if (!settings.enable) {
+    decision.report.outcome = "disabled";
+    decision.report.reason = "cache is off for this step";
+    return true;
+  }
+  if (budget != kNoBudget && CodeBytes(request, settings, budget) > budget) return false;
+  ASSIGN_OR_RETURN(KeyInputs inputs, MakeKeyInputs(request, filler));
+  ASSIGN_OR_RETURN(inputs.code, DigestCode(request.node->snapshot_paths, settings.scopes,
+                                           request.working_directory, request.state_folder));
+  job::Interpreter interpreter;
+  const std::vector<std::string>& imports = request.node->python_imports;
+  if (!imports.empty() || AnyCommandRunsPython(*request.node)) {
+    // Without wishes the command takes the python3 of the PATH, wherever it is started.
+    const std::string where = imports.empty() ? "" : request.working_directory;
+    const std::string question = absl::StrCat(absl::StrJoin(imports, ","), "\n", where);
+    if (budget != kNoBudget && !KnownInterpreters::Has(question)) return false;
+    ASSIGN_OR_RETURN(interpreter, job::FindInterpreter(imports, where));
+    KnownInterpreters::Add(question);
+    inputs.interpreter = &interpreter;
+  }
+  const std::vector<KeyPart> parts = CacheKeyParts(inputs);
+  decision.cache_key = CacheKey(parts);
+  const CacheQuestion question{.project = request.project,
+                               .pipeline = request.pipeline->name,
+                               .step_name = request.step_name,
+                               .key = decision.cache_key,
+                               .parts = ShowParts(parts),
+                               .notes = request.notes,
+                               .max_expired_seconds = settings.max_expired_seconds};
+  ASSIGN_OR_RETURN(std::optional<CacheAnswer> answer, LookUpCache(store, question, budget));
+  if (!answer) return false;
+  decision.hit = std::move(answer->hit);
+  decision.report = std::move(answer->report);
+  return true;
+}
+
+absl::StatusOr<bool> Decide(const StartRequest& request, store::Store& store, std::int64_t budget,
+                            StartDecision& decision) {
+  const Node& node = *request.node;
+  const Filler filler(request);
+  RETURN_IF_ERROR(FillRoles(request, filler, decision));
+  job::JobSpec& spec = decision.spec;
+  ASSIGN_OR_RETURN(spec.env, filler.Env(node.env, request.node_path, false));
+  ASSIGN_OR_RETURN(const bool decided, AskCache(request, filler, store, budget, decision));
+  if (!decided) return false;
+
+  for (const auto& [name, value] : filler.system()) spec.env[name] = value;
+  for (const auto& [name, artifacts] : request.inputs) {
+    spec.env["PF_INPUT_ARTIFACT_" + absl::AsciiStrToUpper(name)] = JoinedPaths(artifacts);
+  }
+  for (const auto& [name, path] : request.output_paths) {
+    spec.env["PF_OUTPUT_ARTIFACT_" + absl::AsciiStrToUpper(name)] = path;
+  }
+  spec.working_directory =
+      request.working_directory.empty() ? request.run_folder : request.working_directory;
+  spec.env["PF_WORK_DIR"] = spec.working_directory;
+  spec.env["REGATTA_RUN_DIR"] = request.run_folder;
+  decision.env = spec.env;
+  for (const job::Role& role : spec.roles) {
+    for (const auto& [name, value] : role.env) {
+      decision.env[absl::StrCat(role.name, ".", name)] = value;
+    }
+  }
+  for (auto& [name, value] : decision.env) {
+    if (IsSecretName(name) && !value.empty()) value = "***";
+  }
+  if (decision.hit) return true;
+
+  spec.id = request.job_id;
+  spec.name = absl::StrCat(request.run_name, ".", request.step_name);
+  spec.project = request.project;
+  spec.created_by = request.created_by;
+  spec.directory = request.job_folder;
+  spec.python_imports = node.python_imports;
+  if (node.grace) spec.grace = *node.grace;
+  if (node.timeout) spec.timeout = *node.timeout;
+  // Here and not later: once the job may have been launched, what lies there is its own.
+  for (const auto& [name, path] : request.output_paths) RETURN_IF_ERROR(PrepareOutput(path));
+  RETURN_IF_ERROR(ToAbsl(base::MakeFolders(request.run_folder)));
+  return true;
+}
+
+}  // namespace
+
+std::optional<StartDecision> DecideStart(const StartRequest& request, store::Store& store,
+                                         std::int64_t budget) {
+  StartDecision decision;
+  auto decided = Decide(request, store, budget, decision);
+  if (decided.ok() && !*decided) return std::nullopt;
+  decision.status = decided.status();
+  return decision;
+}
+
+Json ToJson(const job::JobSpec& spec) {
+  Json roles = Json::array();
+  for (const job::Role& role : spec.roles) {
+    roles.push_back({{"name", role.name},
+                     {"replicas", role.replicas},
+                     {"argv", role.argv},
+                     {"env", role.env},
+                     {"cpus", role.resources.cpus},
+                     {"memory_bytes", role.resources.memory_bytes}});
+  }
+  return {{"id", spec.id},
+          {"name", spec.name},
+          {"project", spec.project},
+          {"created_by", spec.created_by},
+          {"framework", static_cast<int>(spec.framework)},
+          {"roles", std::move(roles)},
+          {"env", spec.env},
+          {"working_directory", spec.working_directory},
+          {"directory", spec.directory},
+          {"python_imports", spec.python_imports},
+          {"grace_ms", spec.grace.count()},
+          {"timeout_ms", spec.timeout.count()}};
+}
+
+job::JobSpec JobSpecFrom(const Json& json) {
+  job::JobSpec spec;
+  spec.id = json.value("id", "");
+  spec.name = json.value("name", "");
+  spec.project = json.value("project", "default");
+  spec.created_by = json.value("created_by", "");
+  spec.framework = static_cast<job::Framework>(json.value("framework", 0));
+  for (const Json& item : json.value("roles", Json::array())) {
+    job::Role role;
+    role.name = item.value("name", "worker");
+    role.replicas = item.value("replicas", 1);
+    role.argv = item.value("argv", std::vector<std::string>());
+    role.env = item.value("env", std::map<std::string, std::string>());
+    role.resources = {item.value("cpus", 0.0), item.value("memory_bytes", std::int64_t{0})};
+    spec.roles.push_back(std::move(role));
+  }
+  spec.env = json.value("env", std::map<std::string, std::string>());
+  spec.working_directory = json.value("working_directory", "");
+  spec.directory = json.value("directory", "");
+  spec.python_imports = json.value("python_imports", std::vector<std::string>());
+  spec.grace = std::chrono::milliseconds(json.value("grace_ms", std::int64_t{10'000}));
+  spec.timeout = std::chrono::milliseconds(json.value("timeout_ms", std::int64_t{0}));
+  return spec;
+}
+
+}  // namespace regatta::flow

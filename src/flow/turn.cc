@@ -1,0 +1,267 @@
+#include <chrono>
+#include <set>
+
+#include "absl/strings/str_cat.h"
+#include "base/absl_status.h"
+#include "base/fault.h"
+#include "base/log.h"
+#include "base/metrics.h"
+#include "flow/engine_impl.h"
+
+namespace regatta::flow {
+namespace {
+
+constexpr base::Micros kFirstBackoff = 50'000;
+constexpr base::Micros kLastBackoff = 2'000'000;
+// A turn stops taking on steps after this, so that answers and events are never far.
+constexpr base::Micros kTurnLength = 20'000;
+
+}  // namespace
+
+void EngineImpl::Post(std::function<void()> work) {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    inbox_.push_back(std::move(work));
+  }
+  inbox_wake_.notify_one();
+}
+
+void EngineImpl::Publish(base::Event event) {
+  {
+    const std::lock_guard lock(inbox_mutex_);
+    inbox_events_.push_back(std::move(event));
+  }
+  inbox_wake_.notify_one();
+}
+
+void EngineImpl::Loop() {
+  while (true) {
+    std::vector<std::function<void()>> requests;
+    std::vector<base::Event> events;
+    bool closing = false;
+    {
+      std::unique_lock lock(inbox_mutex_);
+      const auto something = [this] {
+        return closing_ || !inbox_.empty() || !inbox_events_.empty();
+      };
+      if (runs_to_serve_.empty() || retry_at_ != 0) {
+        if (retry_at_ != 0) {
+          const base::Micros wait = retry_at_ - base::MonotonicMicros();
+          if (wait > 0) inbox_wake_.wait_for(lock, std::chrono::microseconds(wait), something);
+        } else {
+          inbox_wake_.wait(lock, something);
+        }
+      }
+      requests.swap(inbox_);
+      events.swap(inbox_events_);
+      closing = closing_;
+    }
+    for (auto& request : requests) request();
+    for (const base::Event& event : events) HandleEvent(event);
+    if (!closing) {
+      const base::Micros deadline = base::MonotonicMicros() + kTurnLength;
+      std::vector<std::string> runs;
+      runs.swap(runs_to_serve_);
+      for (const std::string& id : runs) {
+        const auto it = runs_.find(id);
+        if (it == runs_.end()) continue;
+        it->second->in_service = false;
+        if (!ServeRun(*it->second, deadline)) Serve(*it->second);
+      }
+    }
+
+    const absl::Status status = Commit();
+    std::vector<Answer> answers;
+    answers.swap(answers_);
+    if (!status.ok()) {
+      backoff_ = backoff_ == 0 ? kFirstBackoff : std::min(backoff_ * 2, kLastBackoff);
+      retry_at_ = base::MonotonicMicros() + backoff_;
+      base::Log(base::LogLevel::kError, "flow", "cannot store the state of runs; trying again",
+                {{"error", std::string(status.message())}});
+      {
+        const std::lock_guard lock(problem_mutex_);
+        storage_problem_ = std::string(status.message());
+      }
+      for (const Answer& answer : answers) answer(status);
+    } else {
+      retry_at_ = 0;
+      if (backoff_ != 0) {
+        backoff_ = 0;
+        const std::lock_guard lock(problem_mutex_);
+        storage_problem_.clear();
+      }
+      const std::int64_t before = last_event_id_;
+      AfterCommit();
+      for (const Answer& answer : answers) answer(status);
+      if (last_event_id_ != before) Wake();
+      LaunchAndStop();
+      ForgetFinishedRuns();
+    }
+    if (closing) return;
+  }
+}
+
+absl::Status EngineImpl::Commit() {
+  if (dirty_runs_.empty() && new_metrics_.empty() && new_cache_records_.empty() &&
+      new_latest_.empty()) {
+    return absl::OkStatus();
+  }
+  static base::Counter& commits =
+      base::GetCounter("regatta_flow_commits_total", "Transactions of the workflow engine");
+  static base::Histogram& seconds = base::GetHistogram(
+      "regatta_flow_commit_seconds", "How long the workflow engine's transactions took");
+  const base::Micros begin = base::MonotonicMicros();
+  REGATTA_FAULT("flow.turn.before_commit");
+  const std::int64_t first_event_id = next_event_id_;
+  const absl::Status status = WriteTurn();
+  if (!status.ok()) {
+    next_event_id_ = first_event_id;
+    return status;
+  }
+  commits.Add();
+  seconds.Observe(static_cast<double>(base::MonotonicMicros() - begin) / 1e6);
+  REGATTA_FAULT("flow.turn.after_commit");
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::WriteTurn() {
+  if (REGATTA_FAULT_ERROR("flow.turn.disk_full")) {
+    return absl::ResourceExhaustedError(
+        absl::StrCat("the disk that holds ", store_.Describe(), " is full"));
+  }
+  ASSIGN_OR_RETURN(store::Transaction transaction, store_.Begin());
+  const std::int64_t first_event_id = next_event_id_;
+  for (const Run* run : dirty_runs_) {
+    RETURN_IF_ERROR(WriteRun(transaction, *run));
+    RETURN_IF_ERROR(WriteEvent(transaction, {next_event_id_++, "run", run->id, run->project,
+                                             base::DumpJson(ToJson(run->View()))}));
+    for (const StepRun* step : run->dirty_steps) {
+      RETURN_IF_ERROR(WriteStep(transaction, *step));
+      // A client that hears of a new run reads its steps; telling each would repeat that.
+      if (run->is_new) continue;
+      RETURN_IF_ERROR(WriteEvent(transaction, {next_event_id_++, "step", run->id, run->project,
+                                               base::DumpJson(ToJson(ViewOf(*step)))}));
+    }
+  }
+  for (const CacheRecord& record : new_cache_records_) {
+    RETURN_IF_ERROR(WriteCacheRecord(transaction, record));
+  }
+  for (const LatestRecord& record : new_latest_) RETURN_IF_ERROR(WriteLatest(transaction, record));
+
+  for (const std::string& step_id : stale_metrics_) {
+    RETURN_IF_ERROR(transaction.Execute("DELETE FROM flow_metrics WHERE step_id = ?", {step_id}));
+  }
+  std::map<std::pair<std::string, std::string>, const MetricRecord*> last;
+  for (const MetricRecord& record : new_metrics_) {
+    RETURN_IF_ERROR(WriteMetric(transaction, record));
+    last[{record.step_id, record.series}] = &record;
+  }
+  std::set<std::string> steps_done;
+  for (const auto& [key, record] : last) {
+    const base::Json data = {{"run_id", record->run_id},
+                             {"step_id", record->step_id},
+                             {"name", record->series},
+                             {"point", ToJson(record->point)}};
+    RETURN_IF_ERROR(WriteEvent(transaction, {next_event_id_++, "metric", record->run_id,
+                                             record->project, base::DumpJson(data)}));
+    const StepRun* step = FindStep(record->run_id, record->step_id);
+    if (step != nullptr && steps_done.insert(step->id).second) {
+      RETURN_IF_ERROR(WriteLastMetrics(transaction, *step));
+    }
+  }
+  // Not at every turn: a delete costs as much as several inserts.
+  if ((next_event_id_ - 1) / 1000 != (first_event_id - 1) / 1000) {
+    RETURN_IF_ERROR(DropOldEvents(transaction, next_event_id_ - 1));
+  }
+  return transaction.Commit();
+}
+
+void EngineImpl::AfterCommit() {
+  for (Run* run : dirty_runs_) {
+    run->dirty = run->is_new = false;
+    for (StepRun* step : run->dirty_steps) {
+      step->is_new = step->dirty = step->detail_dirty = false;
+      // What a final step still needs in memory is what later steps may refer to.
+      if (IsFinal(step->state)) {
+        step->detail.reset();
+        step->job_spec = nullptr;
+        step->metric_counts.clear();
+      }
+    }
+    run->dirty_steps.clear();
+    if (IsFinal(run->state)) finished_runs_.push_back(run->id);
+  }
+  dirty_runs_.clear();
+  for (const auto& [run_id, step_id] : woken_) {
+    StepRun* step = FindStep(run_id, step_id);
+    if (step == nullptr || step->state != StepState::kPending) continue;
+    step->run().ready_steps.push_back(step);
+    Serve(step->run());
+  }
+  woken_.clear();
+  new_cache_records_.clear();
+  new_latest_.clear();
+  new_metrics_.clear();
+  stale_metrics_.clear();
+  last_event_id_ = next_event_id_ - 1;
+}
+
+void EngineImpl::LaunchAndStop() {
+  std::vector<std::string> submit;
+  submit.swap(to_submit_);
+  for (const std::string& job_id : submit) {
+    const auto it = jobs_.find(job_id);
+    if (it == jobs_.end()) continue;
+    StepRun& step = *it->second;
+    REGATTA_FAULT("flow.step.before_submit");
+    const absl::Status status = executor_->Submit(JobSpecFrom(step.job_spec));
+    REGATTA_FAULT("flow.step.after_submit");
+    if (status.ok()) continue;
+    if (status.code() == absl::StatusCode::kResourceExhausted ||
+        status.code() == absl::StatusCode::kUnavailable) {
+      // The disk is full or a server away: that passes, and the id makes repeating safe.
+      step.reason = absl::StrCat("cannot be launched yet: ", status.message());
+      step.run().Touch(step);
+      to_submit_.push_back(job_id);
+      retry_at_ = base::MonotonicMicros() + kLastBackoff;
+      continue;
+    }
+    jobs_.erase(it);
+    FailStep(step, std::string(status.message()));
+    Serve(step.run());
+  }
+  std::vector<std::pair<std::string, bool>> stop;
+  stop.swap(to_stop_);
+  for (const auto& [job_id, now] : stop) {
+    const absl::Status status = executor_->Stop(job_id, now);
+    if (!status.ok() && status.code() != absl::StatusCode::kNotFound) {
+      base::Log(base::LogLevel::kWarning, "flow", "cannot stop a job",
+                {{"job", job_id}, {"error", std::string(status.message())}});
+    }
+  }
+  for (const std::string& job_id : to_forget_) executor_->Forget(job_id);
+  to_forget_.clear();
+}
+
+void EngineImpl::ForgetFinishedRuns() {
+  for (const std::string& id : finished_runs_) runs_.erase(id);
+  finished_runs_.clear();
+}
+
+void EngineImpl::Wake() {
+  const std::lock_guard lock(listeners_mutex_);
+  for (const auto& [token, wake] : listeners_) wake();
+}
+
+std::int64_t EngineImpl::Listen(std::function<void()> wake) {
+  const std::lock_guard lock(listeners_mutex_);
+  listeners_[next_listener_] = std::move(wake);
+  return next_listener_++;
+}
+
+void EngineImpl::Unlisten(std::int64_t token) {
+  const std::lock_guard lock(listeners_mutex_);
+  listeners_.erase(token);
+}
+
+}  // namespace regatta::flow
