@@ -1,0 +1,260 @@
+#include <gmock/gmock.h>
+#include <spawn.h>
+#include <sys/wait.h>
+
+#include "flow/testing/engine_bench.h"
+
+namespace regatta::flow {
+namespace {
+
+using ::testing::ElementsAre;
+using testing::EngineTest;
+using ::testing::HasSubstr;
+using testing::Machine;
+using ::testing::UnorderedElementsAre;
+
+constexpr char kChain[] = R"(
+name: chain
+entry_points:
+  a: {command: "x", artifacts: {output: [o]}}
+  b:
+    deps: a
+    loop_argument: [1, 2]
+    command: "x {{i}}"
+    artifacts: {input: {i: "{{a.o}}"}, output: [o]}
+  c:
+    deps: b
+    artifacts: {input: {i: "{{b.o}}"}}
+    entry_points:
+      d: {command: "x {{i}}", artifacts: {input: {i: "{{PF_PARENT.i}}"}}}
+      e: {deps: d, command: "x"}
+post_process:
+  report: {command: "x"}
+)";
+
+// The owner dies: the engine goes, the machine with its processes stays.
+class EngineRecoveryTest : public EngineTest {
+ protected:
+  void Reopen() {
+    Close();
+    Open();
+  }
+};
+
+TEST_F(EngineRecoveryTest, GoesOnFromEveryPointWithoutLaunchingTwice) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  Open();
+  const std::string id = Create(kChain);
+  for (const char* step : {"a", "b", "b-1", "c.d", "c.e", "report"}) {
+    ASSERT_TRUE(WaitForState(id, step, StepState::kRunning)) << step << ": " << States(id);
+    Reopen();
+    ASSERT_TRUE(WaitForState(id, step, StepState::kRunning)) << step << ": " << States(id);
+    machine_.Finish(step, job::JobState::kSucceeded);
+  }
+  const RunDetail run = WaitForEnd(id);
+  EXPECT_EQ(run.state, RunState::kSucceeded) << run.message;
+  EXPECT_THAT(machine_.Launched(), UnorderedElementsAre("a", "b", "b-1", "c.d", "c.e", "report"));
+  EXPECT_EQ(run.step_counts.at("succeeded"), 7);
+}
+
+TEST_F(EngineRecoveryTest, LearnsWhatEndedWhileNobodyWatched) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  Open();
+  const std::string id = Create(kChain);
+  ASSERT_TRUE(WaitForState(id, "a", StepState::kRunning));
+  Close();
+  machine_.Finish("a", job::JobState::kFailed, "exit code 3");
+  Open();
+  const RunDetail run =
+      WaitUntil([&] { return IsFinal(Step(id, "a").state); }) ? *engine_->GetRun(id) : RunDetail{};
+  EXPECT_EQ(run.message, "step \"a\" failed: exit code 3");
+  machine_.Finish("report", job::JobState::kSucceeded);
+  EXPECT_EQ(WaitForEnd(id).state, RunState::kFailed);
+}
+
+TEST_F(EngineRecoveryTest, TriesAgainWhenTheProcessesVanishedToo) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  Open();
+  const std::string id = Create("name: p\nentry_points:\n  a: {command: x}\n");
+  ASSERT_TRUE(WaitForState(id, "a", StepState::kRunning));
+  Close();
+  machine_.Finish("a", job::JobState::kFailed, "lost with the machine", /*vanished=*/true);
+  Open();
+  ASSERT_TRUE(WaitUntil([&] { return Step(id, "a").attempts == 2; }));
+  EXPECT_EQ(Step(id, "a").reason, "attempt 2: lost with the machine");
+  machine_.Finish("a", job::JobState::kSucceeded);
+  EXPECT_EQ(WaitForEnd(id).state, RunState::kSucceeded);
+  EXPECT_EQ(machine_.LaunchesOf("a"), 2);
+}
+
+TEST_F(EngineRecoveryTest, KeepsStoppingWhatWasBeingStopped) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  machine_.stop_ends_jobs = false;
+  Open();
+  const std::string id = Create("name: p\nentry_points:\n  a: {command: x}\n");
+  ASSERT_TRUE(WaitForState(id, "a", StepState::kRunning));
+  ASSERT_TRUE(engine_->StopRun(id, false).ok());
+  machine_.stop_ends_jobs = true;
+  Reopen();
+  EXPECT_EQ(WaitForEnd(id).state, RunState::kTerminated);
+  EXPECT_EQ(States(id), "a=terminated");
+}
+
+TEST_F(EngineRecoveryTest, AttachesToAnInterruptedRunOnce) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  Open();
+  RunRequest request = Request("name: p\nentry_points:\n  a: {command: x}\n");
+  request.attach_interrupted = true;
+  const auto first = engine_->CreateRun(request, nullptr);
+  ASSERT_TRUE(first.ok());
+  EXPECT_FALSE(first->attached);
+  ASSERT_TRUE(WaitForState(first->run.id, "a", StepState::kRunning));
+  Reopen();
+  RunRequest other = request;
+  other.yaml += "parallelism: 2\n";
+  EXPECT_FALSE(engine_->CreateRun(other, nullptr)->attached);
+  const auto again = engine_->CreateRun(request, nullptr);
+  ASSERT_TRUE(again.ok());
+  EXPECT_TRUE(again->attached);
+  EXPECT_EQ(again->run.id, first->run.id);
+  EXPECT_FALSE(engine_->CreateRun(request, nullptr)->attached);
+}
+
+TEST_F(EngineRecoveryTest, GoesOnWithEventIds) {
+  Open();
+  Run("name: p\nentry_points:\n  a: {command: x}\n");
+  const std::int64_t last = engine_->LastEventId();
+  ASSERT_GT(last, 0);
+  Reopen();
+  EXPECT_EQ(engine_->LastEventId(), last);
+  Run("name: p\nentry_points:\n  a: {command: x}\n");
+  const auto events = engine_->EventsAfter(last, "", 100);
+  ASSERT_TRUE(events.ok());
+  EXPECT_EQ(events->front().id, last + 1);
+}
+
+#ifdef REGATTA_FAULTS
+
+// Real processes from here on. The test executes itself as the owner (TheOwner below), with fault
+// points armed in its environment.
+constexpr char kEffects[] = R"(
+name: effects
+entry_points:
+  a: {command: "echo a >> effects; echo 1 > {{o}}", artifacts: {output: [o]}}
+  b:
+    deps: a
+    loop_argument: [1, 2]
+    command: "echo b{{PF_LOOP_ARGUMENT}} >> effects; cat {{i}} > {{o}}"
+    artifacts: {input: {i: "{{a.o}}"}, output: [o]}
+  c: {deps: b, command: "echo c >> effects"}
+post_process:
+  report: {command: "echo report >> effects"}
+)";
+
+constexpr int kRefused = 7;  // exit code of an owner whose CreateRun was refused for a full disk
+
+class EngineFaultTest : public EngineTest, public ::testing::WithParamInterface<std::string> {
+ protected:
+  // Exit code of an owner with that fault, or -signal.
+  int RunOwner(const std::string& fault) {
+    std::vector<std::string> env = {"OWNER_FOLDER=" + folder_,
+                                    "PATH=" + std::string(getenv("PATH"))};
+    if (!fault.empty()) env.push_back("REGATTA_FAULT=" + fault);
+    std::vector<std::string> args = {"owner", "--gtest_filter=EngineOwner.DISABLED_TheOwner",
+                                     "--gtest_also_run_disabled_tests"};
+    std::vector<char*> envp, argv;
+    for (std::string& text : env) envp.push_back(text.data());
+    for (std::string& text : args) argv.push_back(text.data());
+    envp.push_back(nullptr);
+    argv.push_back(nullptr);
+    pid_t pid = 0;
+    EXPECT_EQ(posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr, argv.data(), envp.data()), 0);
+    int status = 0;
+    waitpid(pid, &status, 0);
+    return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
+  }
+  std::vector<std::string> Effects() {
+    std::ifstream file(folder_ + "/work/effects");
+    std::vector<std::string> lines;
+    for (std::string line; std::getline(file, line);) lines.push_back(line);
+    return lines;
+  }
+};
+
+TEST_P(EngineFaultTest, EndsInAWholeRunWithNoStepDoneTwice) {
+  const int first = RunOwner(GetParam());
+  EXPECT_TRUE(first == -SIGKILL || first == 0) << first;
+  if (first != 0) {
+    EXPECT_EQ(RunOwner(""), 0);
+  }
+  EXPECT_THAT(Effects(), UnorderedElementsAre("a", "b1", "b2", "c", "report"));
+}
+
+INSTANTIATE_TEST_SUITE_P(
+    Points, EngineFaultTest,
+    ::testing::Values("flow.turn.before_commit:kill:1", "flow.turn.after_commit:kill:1",
+                      "flow.turn.before_commit:kill:2", "flow.turn.after_commit:kill:2",
+                      "flow.turn.before_commit:kill:3", "flow.turn.after_commit:kill:3",
+                      "flow.turn.before_commit:kill:5", "flow.turn.after_commit:kill:5",
+                      "flow.step.before_submit:kill:1", "flow.step.after_submit:kill:1",
+                      "flow.step.before_submit:kill:3", "flow.step.after_submit:kill:3",
+                      "flow.step.before_success:kill:1", "flow.step.before_success:kill:3",
+                      "flow.turn.disk_full:error:2", "flow.turn.disk_full:error:4"),
+    [](const auto& info) {
+      std::string name = info.param;
+      for (char& c : name) {
+        if (c == '.' || c == ':') c = '_';
+      }
+      return name;
+    });
+
+TEST_F(EngineFaultTest, KeepsNothingOfARunThatCouldNotBeStored) {
+  EXPECT_EQ(RunOwner("flow.turn.disk_full:error:1"), kRefused);
+  EXPECT_TRUE(Effects().empty());
+  EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/state/runs"));
+  EXPECT_EQ(RunOwner(""), 0);
+  EXPECT_EQ(Effects().size(), 5u);
+}
+
+// Not a test: what RunOwner starts.
+class EngineOwner : public EngineTest {};
+TEST_F(EngineOwner, DISABLED_TheOwner) {
+  const char* folder = getenv("OWNER_FOLDER");
+  if (folder == nullptr) GTEST_SKIP() << "started by EngineFaultTest only";
+  auto store = store::Store::Open({.url = std::string("sqlite://") + folder + "/regatta.db"},
+                                  {Engine::Schema()});
+  ASSERT_TRUE(store.ok()) << store.status();
+  auto engine = Engine::Open({.store = store->get(), .folder = std::string(folder) + "/state"});
+  ASSERT_TRUE(engine.ok()) << engine.status();
+  std::mutex mutex;
+  std::condition_variable changed;
+  int commits = 0;
+  (*engine)->Listen([&] {
+    const std::lock_guard lock(mutex);
+    ++commits;
+    changed.notify_all();
+  });
+  RunRequest request;
+  request.yaml = kEffects;
+  request.working_directory = std::string(folder) + "/work";
+  request.attach_interrupted = true;
+  const auto run = (*engine)->CreateRun(request, nullptr);
+  if (run.status().code() == absl::StatusCode::kResourceExhausted) _exit(kRefused);
+  ASSERT_TRUE(run.ok()) << run.status();
+  std::unique_lock lock(mutex);
+  RunState state = RunState::kRunning;
+  while (true) {
+    const int seen = commits;
+    lock.unlock();
+    state = (*engine)->GetRun(run->run.id)->state;
+    lock.lock();
+    if (IsFinal(state)) break;
+    ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(60), [&] { return commits != seen; }));
+  }
+  EXPECT_EQ(state, RunState::kSucceeded);
+}
+
+#endif  // REGATTA_FAULTS
+
+}  // namespace
+}  // namespace regatta::flow
