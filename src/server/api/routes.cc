@@ -1,0 +1,41 @@
+#include "server/api/api.h"
+
+namespace regatta::server {
+namespace {
+
+constexpr std::size_t kNoBody = 0;
+constexpr std::size_t kSmallBody = 64u << 10;
+// 4 MiB of YAML as a JSON string, however it is escaped, and the fields beside it.
+constexpr std::size_t kRunBody = 26u << 20;
+
+#define RUNS "/api/v1/runs"
+#define RUN RUNS "/{run_id}"
+#define STEP RUN "/steps/{step_id}"
+
+constexpr Route kRoutes[] = {
+    {"GET", "/healthz", Access::kOpen, kNoBody, false, GetHealth},
+    {"GET", "/readyz", Access::kOpen, kNoBody, false, GetReadiness},
+    {"GET", "/metrics", Access::kUser, kNoBody, false, GetMetrics},
+    {"GET", "/api/v1/version", Access::kOpen, kNoBody, false, GetVersion},
+    {"GET", "/api/v1/session", Access::kUser, kNoBody, false, GetSession},
+    {"POST", "/api/v1/session", Access::kOpen, kSmallBody, false, CreateSession},
+    {"DELETE", "/api/v1/session", Access::kUser, kSmallBody, false, DeleteSession},
+    {"POST", "/api/v1/login-codes", Access::kBearer, kSmallBody, false, CreateLoginCode},
+    {"GET", RUNS, Access::kUser, kNoBody, false, ListRuns},
+    {"POST", RUNS, Access::kUser, kRunBody, true, CreateRun},
+    {"GET", RUN, Access::kUser, kNoBody, false, GetRun},
+    {"POST", RUN "/stop", Access::kUser, kSmallBody, true, StopRun},
+    {"GET", RUN "/steps", Access::kUser, kNoBody, false, ListSteps},
+    {"GET", STEP, Access::kUser, kNoBody, false, GetStep},
+    {"GET", STEP "/logs", Access::kUser, kNoBody, false, GetLog},
+    {"GET", STEP "/logs/stream", Access::kUser, kNoBody, false, StreamLog},
+    {"GET", STEP "/metrics", Access::kUser, kNoBody, false, GetStepMetrics},
+    {"GET", STEP "/artifacts/{name}/content", Access::kUser, kNoBody, false, GetArtifact},
+    {"GET", "/api/v1/events", Access::kUser, kNoBody, false, StreamEvents},
+};
+
+}  // namespace
+
+std::span<const Route> Routes() { return kRoutes; }
+
+}  // namespace regatta::server

@@ -1,0 +1,85 @@
+#include "absl/strings/str_cat.h"
+#include "base/absl_status.h"
+#include "server/api/api.h"
+#include "server/api/input.h"
+
+namespace regatta::server {
+namespace {
+
+const std::vector<std::string> kRunStates = {"pending", "running",     "succeeded",
+                                             "failed",  "terminating", "terminated"};
+
+}  // namespace
+
+absl::StatusOr<Response> ListRuns(Context& context, const Call& call) {
+  QueryReader query(call);
+  flow::RunFilter filter;
+  filter.project = call.principal.project;
+  for (const std::string& state : query.Choices("state", kRunStates, 8)) {
+    filter.states.push_back(flow::RunStateFrom(state).value());
+  }
+  filter.name = query.Text("name", 128).value_or("");
+  filter.sort =
+      query.Choice("sort", {"created_at", "name", "state", "duration"}).value_or("created_at");
+  filter.descending = query.Choice("order", {"asc", "desc"}).value_or("desc") == "desc";
+  filter.limit = static_cast<int>(query.Integer("limit", 1, 1000).value_or(50));
+  filter.cursor = query.Text("cursor", 512).value_or("");
+  RETURN_IF_ERROR(query.Finish());
+  ASSIGN_OR_RETURN(const flow::RunPage page, context.engine->ListRuns(filter));
+  base::Json json = {{"items", base::Json::array()}, {"total", page.total}};
+  for (const flow::RunView& run : page.items) json["items"].push_back(flow::ToJson(run));
+  if (!page.next_cursor.empty()) json["next_cursor"] = page.next_cursor;
+  return JsonAnswer(json);
+}
+
+absl::StatusOr<Response> CreateRun(Context& context, const Call& call) {
+  ASSIGN_OR_RETURN(BodyReader body, BodyReader::Parse(call));
+  flow::RunRequest run;
+  run.id = call.creation_id;
+  run.project = call.principal.project;
+  run.created_by = call.principal.user;
+  run.yaml = body.RequiredText("yaml", 4u << 20);
+  run.source = body.Text("source", 4096).value_or("");
+  run.working_directory = body.Text("working_directory", 4096).value_or("");
+  run.name = body.Text("name", 128).value_or("");
+  run.parameters = body.Object("parameters");
+  run.disabled = body.TextList("disabled");
+  run.attach_interrupted =
+      body.Choice("on_interrupted", {"new", "attach"}).value_or("new") == "attach";
+  RETURN_IF_ERROR(body.Finish());
+  if (!run.working_directory.empty() && !run.working_directory.starts_with('/')) {
+    return absl::InvalidArgumentError(absl::StrCat(
+        "\"working_directory\" must be an absolute path, not \"", run.working_directory, "\""));
+  }
+  std::vector<flow::Problem> problems;
+  const auto created = context.engine->CreateRun(run, &problems);
+  if (!created.ok()) return ErrorAnswer(created.status(), problems);
+  base::Json json = flow::ToJson(created->run);
+  json["attached"] = created->attached;
+  return JsonAnswer(json, created->attached ? 200 : 201);
+}
+
+absl::StatusOr<Response> GetRun(Context& context, const Call& call) {
+  QueryReader query(call);
+  RETURN_IF_ERROR(query.Finish());
+  ASSIGN_OR_RETURN(const std::string id, IdFromPath(call, "run_id"));
+  ASSIGN_OR_RETURN(const flow::RunDetail run, context.engine->GetRun(id));
+  return JsonAnswer(flow::ToJson(run));
+}
+
+absl::StatusOr<Response> StopRun(Context& context, const Call& call) {
+  ASSIGN_OR_RETURN(const std::string id, IdFromPath(call, "run_id"));
+  ASSIGN_OR_RETURN(BodyReader body, BodyReader::Parse(call, /*optional=*/true));
+  const bool force = body.Boolean("force").value_or(false);
+  RETURN_IF_ERROR(body.Finish());
+  auto run = context.engine->StopRun(id, force);
+  if (!run.ok() && call.repeated && absl::IsFailedPrecondition(run.status())) {
+    // The same request was taken before a crash: what it asked for is under way or done.
+    ASSIGN_OR_RETURN(const flow::RunDetail now, context.engine->GetRun(id));
+    return JsonAnswer(flow::ToJson(static_cast<const flow::RunView&>(now)));
+  }
+  if (!run.ok()) return run.status();
+  return JsonAnswer(flow::ToJson(*run));
+}
+
+}  // namespace regatta::server
