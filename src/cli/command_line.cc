@@ -1,0 +1,304 @@
+#include "cli/command_line.h"
+
+#include <CLI/CLI.hpp>
+#include <memory>
+#include <sstream>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "base/suggest.h"
+#include "cli/completion.h"
+
+namespace regatta::cli {
+namespace {
+
+constexpr char kIntroduction[] =
+    "Regatta runs AI jobs: pipelines of steps, distributed training, results that are kept.\n"
+    "\n"
+    "  regatta run pipeline.yaml      run a pipeline and watch it\n"
+    "  regatta serve                  the console in the browser, and an API\n"
+    "  regatta runs                   what ran, what is running\n";
+
+struct Syntax {
+  Invocation invocation;
+  std::unique_ptr<CLI::App> app;
+};
+
+void AddSetting(CLI::App* command, Invocation* invocation, const std::string& flags,
+                const std::string& setting, const std::string& type, const std::string& help) {
+  command
+      ->add_option_function<std::string>(
+          flags,
+          [invocation, setting](const std::string& value) {
+            invocation->settings[setting] = value;
+          },
+          help)
+      ->type_name(type);
+}
+
+void AddCommon(CLI::App* command, Invocation* invocation) {
+  AddSetting(command, invocation, "--home", "home", "DIR",
+             "State directory (default: $REGATTA_HOME, else ~/.local/share/regatta)");
+  AddSetting(command, invocation, "--log-level", "log_level", "LEVEL",
+             "debug, info, warning or error");
+}
+
+void AddOutput(CLI::App* command, Invocation* invocation) {
+  command
+      ->add_option_function<std::string>(
+          "-o,--output",
+          [invocation](const std::string& value) { invocation->json = value == "json"; },
+          "text or json")
+      ->type_name("FORMAT")
+      ->check(CLI::IsMember({"text", "json"}));
+}
+
+CLI::App* AddCommand(CLI::App* parent, Invocation* invocation, const std::string& name,
+                     const std::string& help, const std::string& full_name = "") {
+  CLI::App* command = parent->add_subcommand(name, help);
+  command->callback([invocation, full = full_name.empty() ? name : full_name] {
+    if (invocation->command.empty()) invocation->command = full;
+  });
+  return command;
+}
+
+void AddRun(CLI::App* app, Invocation* call) {
+  CLI::App* run = AddCommand(app, call, "run", "Run a pipeline and watch it");
+  run->add_option("file", call->file, "The pipeline (YAML)")->type_name("FILE")->required();
+  run->add_option("-p,--parameter", call->parameters,
+                  "Parameter for this run: step.name=value, or name=value for every step that has "
+                  "it; values are read as JSON where they are JSON, else as text; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  run->add_option("--name", call->name, "Name of the run (default: the pipeline's)");
+  run->add_option("--disable", call->disabled, "Steps to leave out, separated by commas")
+      ->type_name("STEPS")
+      ->delimiter(',')
+      ->allow_extra_args(false);
+  run->add_flag("--new", call->fresh,
+                "Start anew, also when the same run was interrupted (default: continue it)");
+  run->add_flag("--detach,!--follow", call->detach,
+                "Return once the run is stored (needs a running `regatta serve`)");
+  run->add_option("--port", call->port, "Port of the console while this runs (default: any free)")
+      ->type_name("PORT")
+      ->check(CLI::Range(0, 65535));
+  AddSetting(run, call, "--store", "store", "URL", "Database (default: SQLite in the home)");
+  AddCommon(run, call);
+  AddOutput(run, call);
+}
+
+void AddServe(CLI::App* app, Invocation* call) {
+  CLI::App* serve = AddCommand(app, call, "serve", "Serve the console and the API");
+  AddSetting(serve, call, "--listen", "listen", "HOST:PORT", "Address (default: 127.0.0.1:8470)");
+  serve->add_option("--port", call->port, "Only the port of it; 0: any free one")
+      ->type_name("PORT")
+      ->check(CLI::Range(0, 65535));
+  AddSetting(serve, call, "--store", "store", "URL",
+             "Database: sqlite:///PATH or postgresql://HOST/NAME (default: SQLite in the home)");
+  AddCommon(serve, call);
+}
+
+void AddRuns(CLI::App* app, Invocation* call) {
+  CLI::App* runs =
+      AddCommand(app, call, "runs", "List, show, stop runs; read their logs", "runs list");
+  runs->require_subcommand(0, 1);
+  const auto add_list_options = [call](CLI::App* command) {
+    command->add_option("--state", call->states, "Only runs in these states")
+        ->type_name("STATES")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    command->add_option("-n,--limit", call->limit, "How many (default: 20)")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1000));
+  };
+  add_list_options(runs);
+  AddCommon(runs, call);
+  AddOutput(runs, call);
+  const auto sub = [&](const std::string& name, const std::string& help, bool step) {
+    CLI::App* command = AddCommand(runs, call, name, help, "runs " + name);
+    if (name != "list") {
+      command->add_option("run", call->run_id, "Id of the run, its beginning, or `last`")
+          ->type_name("RUN")
+          ->required();
+    }
+    if (step) {
+      command->add_option("step", call->step, "Name or id of the step")
+          ->type_name("STEP")
+          ->required();
+    }
+    AddCommon(command, call);
+    return command;
+  };
+  CLI::App* list = sub("list", "List runs, newest first", false);
+  add_list_options(list);
+  AddOutput(list, call);
+  AddOutput(sub("show", "Show one run and its steps", false), call);
+  CLI::App* stop = sub("stop", "Stop a run politely", false);
+  stop->add_flag("--force", call->force, "Kill at once and skip the post-process step");
+  AddOutput(stop, call);
+  CLI::App* logs = sub("logs", "Print what a step has written", true);
+  logs->add_option("--rank", call->rank, "Which of its processes (default: 0)")->type_name("N");
+  logs->add_flag("-f,--follow", call->follow, "Go on until the step ends");
+  AddOutput(sub("explain", "Say why a step ran or was skipped", true), call);
+}
+
+void AddOthers(CLI::App* app, Invocation* call) {
+  CLI::App* validate = AddCommand(app, call, "validate", "Check a pipeline without running it");
+  validate->add_option("file", call->file, "The pipeline (YAML)")->type_name("FILE")->required();
+  validate->add_flag("--paddleflow", call->compat, "Accept only what PaddleFlow accepts");
+  AddOutput(validate, call);
+
+  CLI::App* console = AddCommand(app, call, "console", "Print an address that logs a browser in");
+  AddCommon(console, call);
+
+  CLI::App* doctor =
+      AddCommand(app, call, "doctor", "Check this machine: Pythons, disk, memory, cgroups, ports");
+  AddCommon(doctor, call);
+  AddOutput(doctor, call);
+
+  CLI::App* config = AddCommand(app, call, "config", "Settings", "config show");
+  config->require_subcommand(0, 1);
+  AddCommon(config, call);
+  CLI::App* show =
+      AddCommand(config, call, "show", "Print each setting and where it came from", "config show");
+  AddCommon(show, call);
+  AddOutput(show, call);
+
+  CLI::App* completion =
+      AddCommand(app, call, "completion", "Print a completion script for your shell");
+  completion->add_option("shell", call->shell, "bash, zsh or fish")
+      ->type_name("SHELL")
+      ->required()
+      ->check(CLI::IsMember({"bash", "zsh", "fish"}));
+
+  CLI::App* version = AddCommand(app, call, "version", "Print the version");
+  AddOutput(version, call);
+}
+
+Syntax MakeSyntax() {
+  Syntax syntax;
+  syntax.app = std::make_unique<CLI::App>(kIntroduction, "regatta");
+  return syntax;
+}
+
+void Fill(Syntax& syntax) {
+  Invocation* call = &syntax.invocation;
+  CLI::App* app = syntax.app.get();
+  app->require_subcommand(0, 1);
+  app->set_help_flag("-h,--help", "Print this help");
+  app->add_flag_callback("--version", [call] { call->command = "version"; }, "Print the version");
+  app->footer("`regatta COMMAND --help` says more about a command.");
+  AddRun(app, call);
+  AddServe(app, call);
+  AddRuns(app, call);
+  AddOthers(app, call);
+}
+
+std::vector<std::string> CommandNames(const CLI::App* app) {
+  std::vector<std::string> names;
+  for (const CLI::App* sub : app->get_subcommands(nullptr)) names.push_back(sub->get_name());
+  return names;
+}
+
+std::vector<std::string> FlagNames(const CLI::App* app) {
+  std::vector<std::string> names;
+  for (const CLI::Option* option : app->get_options()) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  return names;
+}
+
+// The command's words in `arguments` walked as far as they are commands.
+CLI::App* Deepest(CLI::App* app, const std::vector<std::string>& arguments, std::string* stranger) {
+  for (const std::string& word : arguments) {
+    if (word.starts_with('-')) return app;
+    if (app->get_subcommands(nullptr).empty()) return app;
+    CLI::App* next = nullptr;
+    for (CLI::App* sub : app->get_subcommands(nullptr)) {
+      if (sub->get_name() == word) next = sub;
+    }
+    if (next == nullptr) {
+      *stranger = word;
+      return app;
+    }
+    app = next;
+  }
+  return app;
+}
+
+std::string HelpHint(const CLI::App* app) {
+  std::string path = app->get_name();
+  for (const CLI::App* up = app->get_parent(); up != nullptr; up = up->get_parent()) {
+    path = up->get_name() + " " + path;
+  }
+  return "see `" + path + " --help`";
+}
+
+void Describe(const CLI::App* app, const std::string& path, std::vector<CompletionEntry>* out) {
+  CompletionEntry entry{.path = path, .commands = {}, .flags = FlagNames(app)};
+  for (const CLI::App* sub : app->get_subcommands(nullptr)) {
+    entry.commands.emplace_back(sub->get_name(), sub->get_description());
+  }
+  entry.takes_file = app->get_option_no_throw("file") != nullptr;
+  out->push_back(entry);
+  for (const CLI::App* sub : app->get_subcommands(nullptr)) {
+    Describe(sub, path.empty() ? sub->get_name() : path + " " + sub->get_name(), out);
+  }
+}
+
+}  // namespace
+
+Parsed ParseCommandLine(const std::vector<std::string>& arguments) {
+  Syntax syntax = MakeSyntax();
+  Fill(syntax);
+  CLI::App* app = syntax.app.get();
+  Parsed parsed;
+  std::string stranger;
+  CLI::App* deepest = Deepest(app, arguments, &stranger);
+  if (!stranger.empty()) {
+    parsed.err = absl::StrCat(
+        "regatta: unknown command \"", deepest == app ? "" : deepest->get_name() + " ", stranger,
+        "\"", base::DidYouMean(stranger, CommandNames(deepest)), "; ", HelpHint(deepest));
+    parsed.exit_code = 2;
+    return parsed;
+  }
+  std::vector<std::string> reversed(arguments.rbegin(), arguments.rend());
+  try {
+    app->parse(reversed);
+  } catch (const CLI::CallForHelp&) {
+    parsed.out = deepest->help();
+    return parsed;
+  } catch (const CLI::ExtrasError&) {
+    const std::vector<std::string> extras = app->remaining(true);
+    const std::string word = extras.empty() ? "" : extras.front();
+    const std::string name = word.substr(0, word.find('='));
+    parsed.err = word.starts_with('-')
+                     ? absl::StrCat("regatta: unknown option \"", name, "\"",
+                                    base::DidYouMean(name, FlagNames(deepest)))
+                     : absl::StrCat("regatta: \"", word, "\" is one argument too many");
+    absl::StrAppend(&parsed.err, "; ", HelpHint(deepest));
+    parsed.exit_code = 2;
+    return parsed;
+  } catch (const CLI::ParseError& error) {
+    parsed.err = absl::StrCat("regatta: ", error.what(), "; ", HelpHint(deepest));
+    parsed.exit_code = 2;
+    return parsed;
+  }
+  if (syntax.invocation.command.empty()) {
+    parsed.out = app->help();
+    return parsed;
+  }
+  parsed.invocation = std::move(syntax.invocation);
+  return parsed;
+}
+
+std::string CompletionScript(const std::string& shell) {
+  Syntax syntax = MakeSyntax();
+  Fill(syntax);
+  std::vector<CompletionEntry> entries;
+  Describe(syntax.app.get(), "", &entries);
+  return RenderCompletion(shell, entries);
+}
+
+}  // namespace regatta::cli

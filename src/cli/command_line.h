@@ -1,0 +1,50 @@
+#pragma once
+
+#include <map>
+#include <optional>
+#include <string>
+#include <vector>
+
+namespace regatta::cli {
+
+// What one call of the program asks for, after its arguments were read.
+struct Invocation {
+  std::string command;  // "run", "serve", "runs list", "runs show", ..., "config show"
+  // Settings given as flags, by the names of settings.cc.
+  std::map<std::string, std::string> settings;
+
+  std::string file;                     // run, validate
+  std::vector<std::string> parameters;  // "key=value"
+  std::string name;
+  std::vector<std::string> disabled;
+  bool detach = false;
+  bool fresh = false;  // --new
+  std::optional<int> port;
+
+  std::string run_id;
+  std::string step;
+  int rank = 0;
+  bool follow = false;
+  bool force = false;
+  std::vector<std::string> states;
+  int limit = 20;
+
+  bool json = false;    // --output json
+  bool compat = false;  // validate --paddleflow
+  std::string shell;    // completion
+};
+
+// Either an invocation, or what to print and the exit code.
+struct Parsed {
+  std::optional<Invocation> invocation;
+  std::string out;  // for standard output (help)
+  std::string err;  // for standard error, without a line break at its end
+  int exit_code = 0;
+};
+
+Parsed ParseCommandLine(const std::vector<std::string>& arguments);
+
+// A completion script for bash, zsh or fish, made from the same description of the commands.
+std::string CompletionScript(const std::string& shell);
+
+}  // namespace regatta::cli

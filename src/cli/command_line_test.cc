@@ -1,0 +1,70 @@
+#include "cli/command_line.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+namespace regatta::cli {
+namespace {
+
+using ::testing::ElementsAre;
+using ::testing::HasSubstr;
+
+TEST(CommandLine, RunTakesItsOptionsInAnyOrder) {
+  const Parsed parsed =
+      ParseCommandLine({"run", "-p", "train.lr=0.1", "p.yaml", "-p", "seed=3", "--disable", "a,b",
+                        "--home", "/h", "--new", "--port", "0"});
+  ASSERT_TRUE(parsed.invocation) << parsed.err;
+  const Invocation& call = *parsed.invocation;
+  EXPECT_EQ(call.command, "run");
+  EXPECT_EQ(call.file, "p.yaml");
+  EXPECT_THAT(call.parameters, ElementsAre("train.lr=0.1", "seed=3"));
+  EXPECT_THAT(call.disabled, ElementsAre("a", "b"));
+  EXPECT_EQ(call.settings.at("home"), "/h");
+  EXPECT_TRUE(call.fresh);
+  EXPECT_FALSE(call.detach);
+  EXPECT_EQ(call.port, 0);
+}
+
+TEST(CommandLine, NestedCommandsAreNamedInFull) {
+  EXPECT_EQ(ParseCommandLine({"runs"}).invocation->command, "runs list");
+  EXPECT_EQ(ParseCommandLine({"runs", "show", "last"}).invocation->command, "runs show");
+  EXPECT_EQ(ParseCommandLine({"runs", "logs", "last", "train", "-f"}).invocation->command,
+            "runs logs");
+  EXPECT_EQ(ParseCommandLine({"config"}).invocation->command, "config show");
+  EXPECT_EQ(ParseCommandLine({"--version"}).invocation->command, "version");
+}
+
+TEST(CommandLine, WrongCommandsAreAnsweredWithASuggestion) {
+  const Parsed parsed = ParseCommandLine({"rnu", "p.yaml"});
+  EXPECT_EQ(parsed.exit_code, 2);
+  EXPECT_THAT(parsed.err, HasSubstr("unknown command \"rnu\" (did you mean \"run\"?)"));
+  EXPECT_THAT(ParseCommandLine({"runs", "shwo", "last"}).err,
+              HasSubstr("unknown command \"runs shwo\" (did you mean \"show\"?)"));
+}
+
+TEST(CommandLine, WrongOptionsAreAnsweredWithASuggestion) {
+  const Parsed parsed = ParseCommandLine({"serve", "--lisen", "x"});
+  EXPECT_EQ(parsed.exit_code, 2);
+  EXPECT_THAT(parsed.err, HasSubstr("unknown option \"--lisen\" (did you mean \"--listen\"?)"));
+  EXPECT_THAT(parsed.err, HasSubstr("regatta serve --help"));
+  EXPECT_EQ(ParseCommandLine({"run"}).exit_code, 2);
+  EXPECT_EQ(ParseCommandLine({"run", "a.yaml", "b.yaml"}).exit_code, 2);
+}
+
+TEST(CommandLine, HelpIsNoError) {
+  const Parsed parsed = ParseCommandLine({"run", "--help"});
+  EXPECT_EQ(parsed.exit_code, 0);
+  EXPECT_THAT(parsed.out, HasSubstr("--parameter"));
+  EXPECT_THAT(ParseCommandLine({}).out, HasSubstr("regatta run pipeline.yaml"));
+}
+
+TEST(CommandLine, CompletionKnowsCommandsAndFlags) {
+  for (const char* shell : {"bash", "zsh", "fish"}) {
+    const std::string script = CompletionScript(shell);
+    EXPECT_THAT(script, HasSubstr("explain")) << shell;
+    EXPECT_THAT(script, HasSubstr("follow")) << shell;
+  }
+}
+
+}  // namespace
+}  // namespace regatta::cli

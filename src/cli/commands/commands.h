@@ -1,0 +1,29 @@
+#pragma once
+
+#include "absl/status/status.h"
+#include "base/config.h"
+#include "cli/command_line.h"
+
+namespace regatta::cli {
+
+// Each command returns the program's exit code. main.cc has the table.
+using Command = int (*)(const Invocation& call, const base::Config& settings);
+
+int RunPipeline(const Invocation& call, const base::Config& settings);
+int Serve(const Invocation& call, const base::Config& settings);
+int ListRuns(const Invocation& call, const base::Config& settings);
+int ShowRun(const Invocation& call, const base::Config& settings);
+int StopRun(const Invocation& call, const base::Config& settings);
+int PrintLogs(const Invocation& call, const base::Config& settings);
+int ExplainStep(const Invocation& call, const base::Config& settings);
+int Validate(const Invocation& call, const base::Config& settings);
+int PrintConsoleAddress(const Invocation& call, const base::Config& settings);
+int Doctor(const Invocation& call, const base::Config& settings);
+int ShowConfig(const Invocation& call, const base::Config& settings);
+int PrintCompletion(const Invocation& call, const base::Config& settings);
+int PrintVersion(const Invocation& call, const base::Config& settings);
+
+// Prints "regatta: <message>" on standard error; the exit code comes from the one code table.
+int Fail(const absl::Status& status);
+
+}  // namespace regatta::cli

@@ -1,0 +1,185 @@
+#include <unistd.h>
+
+#include <cstdio>
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_join.h"
+#include "absl/strings/str_split.h"
+#include "base/absl_status.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "base/ulid.h"
+#include "cli/commands/commands.h"
+#include "cli/connection.h"
+#include "cli/follow.h"
+#include "cli/interrupts.h"
+
+namespace regatta::cli {
+namespace {
+
+constexpr std::size_t kLongestPipeline = 4u << 20;
+constexpr int kTailLines = 20;
+constexpr int kStoppedExit = 130;
+
+absl::StatusOr<base::Json> ReadParameters(const std::vector<std::string>& given) {
+  base::Json parameters = base::Json::object();
+  for (const std::string& pair : given) {
+    const std::size_t equals = pair.find('=');
+    if (equals == std::string::npos || equals == 0) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("-p \"", pair, "\" must be KEY=VALUE, for example -p train.lr=0.1"));
+    }
+    const std::string key = pair.substr(0, equals);
+    const std::string text = pair.substr(equals + 1);
+    if (parameters.contains(key)) {
+      return absl::InvalidArgumentError(absl::StrCat("-p ", key, " is given twice"));
+    }
+    const auto json = base::ParseJson(text, {.bytes = kLongestPipeline, .depth = 16});
+    parameters[key] = json.ok() && !json->is_object() && !json->is_boolean() && !json->is_null()
+                          ? *json
+                          : base::Json(text);
+  }
+  return parameters;
+}
+
+absl::StatusOr<base::Json> MakeRequest(const Invocation& call) {
+  auto yaml = base::ReadFile(call.file, kLongestPipeline);
+  if (!yaml.ok()) return ToAbsl(yaml.status());
+  std::error_code error;
+  const auto file = std::filesystem::canonical(call.file, error);
+  if (error) return absl::NotFoundError(absl::StrCat(call.file, ": ", error.message()));
+  ASSIGN_OR_RETURN(base::Json parameters, ReadParameters(call.parameters));
+  base::Json request = {{"yaml", *std::move(yaml)},
+                        {"source", call.file},
+                        {"working_directory", file.parent_path().string()},
+                        {"parameters", std::move(parameters)},
+                        {"on_interrupted", call.fresh ? "new" : "attach"}};
+  if (!call.name.empty()) request["name"] = call.name;
+  if (!call.disabled.empty()) request["disabled"] = call.disabled;
+  return request;
+}
+
+// The last lines of the process that failed first.
+void PrintTail(ApiClient& api, const std::string& run_id, const StepRow& row) {
+  const std::string path = absl::StrCat("/api/v1/runs/", run_id, "/steps/", row.id);
+  const auto step = api.Get(path);
+  if (!step.ok()) return;
+  int rank = 0;
+  base::Micros first = 0;
+  for (const base::Json& candidate : (*step)["ranks"]) {
+    const base::Micros ended = candidate.value("finished_at", base::Micros{0});
+    if (candidate.value("state", "") != "failed" || (first != 0 && ended >= first)) continue;
+    first = ended;
+    rank = candidate.value("rank", 0);
+  }
+  const auto log = api.Get(absl::StrCat(path, "/logs?offset=-16384&rank=", rank));
+  if (!log.ok()) return;
+  std::vector<std::string> lines = absl::StrSplit(log->value("text", ""), '\n');
+  while (!lines.empty() && lines.back().empty()) lines.pop_back();
+  if (lines.empty()) return;
+  const std::size_t skip = lines.size() > kTailLines ? lines.size() - kTailLines : 0;
+  std::fprintf(stderr, "  last lines of rank %d:\n", rank);
+  for (std::size_t i = skip; i < lines.size(); ++i) {
+    std::fprintf(stderr, "  | %s\n", lines[i].c_str());
+  }
+  std::fprintf(stderr, "  all of it: regatta runs logs %s %s --rank %d\n", run_id.c_str(),
+               row.name.c_str(), rank);
+}
+
+void PrintFailures(ApiClient& api, const std::string& run_id, const RunModel& model) {
+  constexpr int kMost = 3;
+  int shown = 0;
+  for (const StepRow& step : model.steps()) {
+    if (step.state != "failed" || step.kind == "dag") continue;
+    if (++shown > kMost) continue;
+    std::fprintf(stderr, "\nstep \"%s\" failed: %s\n", step.name.c_str(), step.reason.c_str());
+    PrintTail(api, run_id, step);
+  }
+  if (shown > kMost) std::fprintf(stderr, "\nand %d more steps failed\n", shown - kMost);
+}
+
+// Says which runs the next owner will have to finish.
+void PrintLeftRunning(ApiClient& api) {
+  const auto page = api.Get("/api/v1/runs?state=pending,running,terminating&limit=5");
+  if (!page.ok() || page->value("total", 0) == 0) return;
+  std::vector<std::string> names;
+  for (const base::Json& run : (*page)["items"]) {
+    names.push_back(absl::StrCat(run.value("name", ""), " (", run.value("id", ""), ")"));
+  }
+  std::printf(
+      "Unfinished: %s. Its running steps go on; the next `regatta run` or `regatta serve` "
+      "takes care of the rest.\n",
+      absl::StrJoin(names, ", ").c_str());
+}
+
+int ExitCode(const std::string& state) {
+  if (state == "succeeded") return 0;
+  return state == "terminated" ? kStoppedExit : 1;
+}
+
+int PrintJson(ApiClient& api, const std::string& run_id, const std::string& state) {
+  auto run = api.Get("/api/v1/runs/" + run_id);
+  auto steps = api.GetAll("/api/v1/runs/" + run_id + "/steps");
+  if (!run.ok()) return Fail(run.status());
+  if (!steps.ok()) return Fail(steps.status());
+  run->erase("yaml");
+  std::printf("%s\n", base::DumpJson({{"run", *run}, {"steps", *steps}}).c_str());
+  return ExitCode(state);
+}
+
+}  // namespace
+
+int RunPipeline(const Invocation& call, const base::Config& settings) {
+  const auto request = MakeRequest(call);
+  if (!request.ok()) return Fail(request.status());
+  const Interrupts interrupts;
+  // What the owner logs as a matter of course would tear the picture apart.
+  if (settings.From("log_level") == base::Config::Layer::kDefault) {
+    base::SetLogLevel(base::LogLevel::kWarning);
+  }
+  auto connection = Connect(settings, {.may_own = !call.detach, .port = call.port.value_or(0)});
+  if (!connection.ok()) return Fail(connection.status());
+  ApiClient& api = *connection->api;
+  if (connection->own != nullptr && !call.json) {
+    std::printf("Console: %s\n", connection->own->MakeLoginAddress().c_str());
+    std::fflush(stdout);
+  }
+  // One key for this call: a lost answer can be asked for again without a second run.
+  const auto run = api.Post("/api/v1/runs", *request, base::NewUlid());
+  if (!run.ok()) return Fail(run.status());
+  const std::string run_id = run->value("id", "");
+  if (call.detach) {
+    std::printf("%s\n", call.json ? base::DumpJson(*run).c_str() : run_id.c_str());
+    return 0;
+  }
+  if (!call.json) {
+    const char* attached =
+        run->value("attached", false)
+            ? "Continuing run %s of %s, which was interrupted (--new starts anew)\n"
+            : "Run %s of %s\n";
+    std::printf(attached, run_id.c_str(), run->value("pipeline", "").c_str());
+    std::fflush(stdout);
+  }
+  std::unique_ptr<RunView> view = call.json                      ? NewSilentView()
+                                  : LookAtTerminal().is_terminal ? NewTreeView()
+                                                                 : NewPlainView();
+  const auto result = FollowRun(api, run_id, *view);
+  view.reset();
+  if (!result.ok()) return Fail(result.status());
+  const RunModel& model = result->model;
+  if (call.json) return PrintJson(api, run_id, model.state());
+  PrintFailures(api, run_id, model);
+  const std::string message = model.run().value("message", "");
+  const base::Micros started = model.run().value("started_at", base::Micros{0});
+  const base::Micros finished = model.run().value("finished_at", base::Micros{0});
+  std::printf("\nRun %s %s%s%s%s\n", run_id.c_str(), model.state().c_str(),
+              started != 0 && finished != 0
+                  ? absl::StrCat(" in ", base::FormatDuration(finished - started)).c_str()
+                  : "",
+              message.empty() ? "" : ": ", message.c_str());
+  if (connection->own != nullptr) PrintLeftRunning(api);
+  return ExitCode(model.state());
+}
+
+}  // namespace regatta::cli

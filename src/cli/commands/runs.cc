@@ -1,0 +1,235 @@
+#include <cstdio>
+
+#include "absl/strings/str_cat.h"
+#include "absl/strings/str_format.h"
+#include "absl/strings/str_join.h"
+#include "base/absl_status.h"
+#include "base/log.h"
+#include "base/suggest.h"
+#include "base/ulid.h"
+#include "cli/commands/commands.h"
+#include "cli/connection.h"
+#include "cli/interrupts.h"
+#include "cli/run_model.h"
+#include "cli/run_view.h"
+
+namespace regatta::cli {
+namespace {
+
+std::string PathOf(const std::string& run_id) { return "/api/v1/runs/" + run_id; }
+
+// "last", a whole id, or the beginning of one.
+absl::StatusOr<std::string> FindRun(ApiClient& api, const std::string& given) {
+  if (base::IsUlid(given)) return given;
+  ASSIGN_OR_RETURN(const base::Json page, api.Get("/api/v1/runs?limit=1000"));
+  std::vector<std::string> matches;
+  for (const base::Json& run : page["items"]) {
+    const std::string id = run.value("id", "");
+    if (given == "last") return id;
+    if (id.starts_with(given) || run.value("name", "") == given) matches.push_back(id);
+  }
+  if (given == "last") return absl::NotFoundError("nothing has been run yet");
+  if (matches.size() == 1) return matches[0];
+  if (matches.empty()) {
+    return absl::NotFoundError(
+        absl::StrCat("there is no run \"", given, "\"; `regatta runs` lists them"));
+  }
+  return absl::InvalidArgumentError(absl::StrCat("\"", given, "\" could be ", matches.size(),
+                                                 " runs: give more of the id, or `last`"));
+}
+
+absl::StatusOr<std::string> FindStep(ApiClient& api, const std::string& run_id,
+                                     const std::string& given) {
+  if (base::IsUlid(given)) return given;
+  ASSIGN_OR_RETURN(const auto steps, api.GetAll(PathOf(run_id) + "/steps"));
+  std::vector<std::string> names;
+  for (const base::Json& step : steps) {
+    names.push_back(step.value("name", ""));
+    if (names.back() == given) return step.value("id", "");
+  }
+  return absl::NotFoundError(
+      absl::StrCat("run ", run_id, " has no step \"", given, "\"", base::DidYouMean(given, names)));
+}
+
+std::string StepsText(const base::Json& run) {
+  std::vector<std::string> parts;
+  const int cached = run.value("cached_steps", 0);
+  if (const auto counts = run.find("step_counts"); counts != run.end()) {
+    for (const auto& [state, count] : counts->items()) {
+      if (count.get<int>() > 0) parts.push_back(absl::StrCat(count.get<int>(), " ", state));
+    }
+  }
+  std::string text = absl::StrJoin(parts, ", ");
+  if (cached > 0) absl::StrAppend(&text, " (", cached, " cached)");
+  return text;
+}
+
+std::string DurationText(const base::Json& run) {
+  const base::Micros started = run.value("started_at", base::Micros{0});
+  if (started == 0) return "-";
+  return base::FormatDuration(run.value("finished_at", base::NowMicros()) - started);
+}
+
+int PrintJson(const base::Json& json) {
+  std::printf("%s\n", base::DumpJson(json).c_str());
+  return 0;
+}
+
+absl::StatusOr<int> List(const Invocation& call, ApiClient& api) {
+  ASSIGN_OR_RETURN(const base::Json page,
+                   api.Get("/api/v1/runs" + QueryOf({{"limit", absl::StrCat(call.limit)},
+                                                     {"state", absl::StrJoin(call.states, ",")}})));
+  if (call.json) return PrintJson(page);
+  const base::Json& runs = page["items"];
+  if (runs.empty()) {
+    std::printf("No runs%s. Start one: regatta run pipeline.yaml\n",
+                call.states.empty() ? " yet" : " in these states");
+    return 0;
+  }
+  std::printf("%-26s  %-20s  %-11s  %-19s  %-9s  %s\n", "ID", "NAME", "STATE", "CREATED (UTC)",
+              "TIME", "STEPS");
+  const Terminal terminal = LookAtTerminal();
+  for (const base::Json& run : runs) {
+    std::string created = base::FormatRfc3339(run.value("created_at", base::Micros{0}));
+    created = absl::StrCat(created.substr(0, 10), " ", created.substr(11, 8));
+    std::printf("%-26s  %-20s  %-11s  %-19s  %-9s  %s\n", run.value("id", "").c_str(),
+                Fit(terminal, run.value("name", ""), 20).c_str(), run.value("state", "").c_str(),
+                created.c_str(), DurationText(run).c_str(), StepsText(run).c_str());
+  }
+  const int total = page.value("total", 0);
+  if (total > static_cast<int>(runs.size())) {
+    std::printf("%zu of %d; --limit shows more\n", runs.size(), total);
+  }
+  return 0;
+}
+
+absl::StatusOr<int> Show(const Invocation& call, ApiClient& api) {
+  ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
+  ASSIGN_OR_RETURN(const base::Json run, api.Get(PathOf(id)));
+  ASSIGN_OR_RETURN(const auto steps, api.GetAll(PathOf(id) + "/steps"));
+  if (call.json) return PrintJson({{"run", run}, {"steps", steps}});
+  RunModel model;
+  model.SetRun(run);
+  for (const base::Json& step : steps) model.SetStep(step);
+  std::printf("run       %s\nname      %s\npipeline  %s (%s)\nstate     %s%s%s\ntime      %s\n\n",
+              id.c_str(), run.value("name", "").c_str(), run.value("pipeline", "").c_str(),
+              run.value("source", "").c_str(), run.value("state", "").c_str(),
+              run.value("message", "").empty() ? "" : ": ", run.value("message", "").c_str(),
+              DurationText(run).c_str());
+  for (const std::string& line : RenderSummary(model, LookAtTerminal(), base::NowMicros())) {
+    std::printf("%s\n", line.c_str());
+  }
+  return 0;
+}
+
+absl::StatusOr<int> Stop(const Invocation& call, ApiClient& api) {
+  ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
+  ASSIGN_OR_RETURN(const base::Json run,
+                   api.Post(PathOf(id) + "/stop", {{"force", call.force}}, base::NewUlid()));
+  if (call.json) return PrintJson(run);
+  std::printf("run %s is %s\n", id.c_str(), run.value("state", "").c_str());
+  return 0;
+}
+
+absl::StatusOr<int> Logs(const Invocation& call, ApiClient& api) {
+  ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
+  ASSIGN_OR_RETURN(const std::string step, FindStep(api, id, call.step));
+  const std::string path = absl::StrCat(PathOf(id), "/steps/", step, "/logs");
+  const auto print = [](const base::Json& range) {
+    const std::string text = range.value("text", "");
+    std::fwrite(text.data(), 1, text.size(), stdout);
+    std::fflush(stdout);
+  };
+  std::int64_t offset = 0;
+  while (!call.follow) {
+    ASSIGN_OR_RETURN(
+        const base::Json range,
+        api.Get(absl::StrCat(path, "?limit=1048576&rank=", call.rank, "&offset=", offset)));
+    print(range);
+    const std::int64_t next = range.value("next_offset", offset);
+    if (next == offset || next >= range.value("total", std::int64_t{0})) return 0;
+    offset = next;
+  }
+  const Interrupts interrupts;
+  bool ended = false;
+  while (!ended && Interrupts::Count() == 0) {
+    const std::int64_t before = offset;
+    RETURN_IF_ERROR(api.Stream(
+        absl::StrCat(path, "/stream?rank=", call.rank, "&offset=", offset),
+        [&](const net::ServerEvent& event) {
+          ended = event.type == "end";
+          if (event.type != "log") return !ended;
+          const auto range = base::ParseJson(event.data);
+          if (!range.ok()) return true;
+          print(*range);
+          offset = range->value("next_offset", offset);
+          return true;
+        },
+        [] { return Interrupts::Count() == 0; }));
+    // A stream that ends without a word and without news is a server that goes down.
+    if (!ended && before == offset) RETURN_IF_ERROR(api.Get("/api/v1/version").status());
+  }
+  return 0;
+}
+
+absl::StatusOr<int> Explain(const Invocation& call, ApiClient& api) {
+  ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
+  ASSIGN_OR_RETURN(const std::string step_id, FindStep(api, id, call.step));
+  ASSIGN_OR_RETURN(const base::Json step, api.Get(absl::StrCat(PathOf(id), "/steps/", step_id)));
+  const base::Json& cache = step["cache"];
+  if (call.json) return PrintJson(cache);
+  const Terminal terminal = LookAtTerminal();
+  std::printf("step      %s (%s)\nreason    %s\ncache     %s: %s\n", step.value("name", "").c_str(),
+              step.value("state", "").c_str(), step.value("reason", "").c_str(),
+              cache.value("outcome", "").c_str(), cache.value("reason", "").c_str());
+  if (const std::string from = cache.value("from_run_id", ""); !from.empty()) {
+    std::printf("taken from run %s, step %s\n", from.c_str(),
+                cache.value("from_step_id", "").c_str());
+  }
+  if (const std::string python = step.value("interpreter", ""); !python.empty()) {
+    std::printf("python    %s\n", python.c_str());
+  }
+  if (cache["parts"].empty()) return 0;
+  constexpr int kColumns = 40;
+  std::printf("\n  %-28s  %-*s  %s\n", "PART OF THE KEY", kColumns, "NOW", "NEAREST EARLIER RUN");
+  for (const base::Json& part : cache["parts"]) {
+    const bool changed = part.value("changed", false);
+    const std::string line = absl::StrCat(
+        changed ? "* " : "  ", absl::StrFormat("%-28s", part.value("name", "")), "  ",
+        absl::StrFormat("%-*s", kColumns, Fit(terminal, part.value("value", ""), kColumns)), "  ",
+        Fit(terminal, part.value("previous", "-"), kColumns));
+    std::printf("%s\n", Paint(terminal, changed ? Colour::kYellow : Colour::kNone, line).c_str());
+  }
+  return 0;
+}
+
+int WithApi(const Invocation& call, const base::Config& settings,
+            absl::StatusOr<int> (*command)(const Invocation&, ApiClient&)) {
+  if (settings.From("log_level") == base::Config::Layer::kDefault) {
+    base::SetLogLevel(base::LogLevel::kWarning);
+  }
+  auto connection = Connect(settings, {});
+  if (!connection.ok()) return Fail(connection.status());
+  const absl::StatusOr<int> code = command(call, *connection->api);
+  return code.ok() ? *code : Fail(code.status());
+}
+
+}  // namespace
+
+int ListRuns(const Invocation& call, const base::Config& settings) {
+  return WithApi(call, settings, List);
+}
+int ShowRun(const Invocation& call, const base::Config& settings) {
+  return WithApi(call, settings, Show);
+}
+int StopRun(const Invocation& call, const base::Config& settings) {
+  return WithApi(call, settings, Stop);
+}
+int PrintLogs(const Invocation& call, const base::Config& settings) {
+  return WithApi(call, settings, Logs);
+}
+int ExplainStep(const Invocation& call, const base::Config& settings) {
+  return WithApi(call, settings, Explain);
+}
+
+}  // namespace regatta::cli

@@ -1,0 +1,103 @@
+#include "cli/owner_process.h"
+
+#include <pwd.h>
+#include <unistd.h>
+
+#include <filesystem>
+
+#include "absl/strings/str_cat.h"
+#include "base/absl_status.h"
+#include "base/config.h"
+#include "base/file.h"
+#include "base/log.h"
+#include "flow/engine.h"
+#include "job/executor.h"
+#include "server/auth.h"
+#include "server/owner.h"
+#include "server/server.h"
+#include "store/store.h"
+
+namespace regatta::cli {
+namespace {
+
+constexpr std::chrono::milliseconds kGoodbye{2000};
+
+std::string UserName() {
+  // Not getlogin: a service has no terminal.
+  std::string buffer(16384, '\0');
+  struct passwd entry = {};
+  struct passwd* found = nullptr;
+  if (::getpwuid_r(::geteuid(), &entry, buffer.data(), buffer.size(), &found) == 0 &&
+      found != nullptr) {
+    return found->pw_name;
+  }
+  return absl::StrCat("uid-", ::geteuid());
+}
+
+class OwnerProcessImpl final : public OwnerProcess {
+ public:
+  absl::Status Begin(const OwnerProcessOptions& options, const base::Config& settings) {
+    ASSIGN_OR_RETURN(owner_, server::Owner::Acquire(options.home));
+    std::string store_url = settings.Text("store");
+    if (store_url.empty()) {
+      store_url = absl::StrCat("sqlite://", base::JoinPath(options.home, "regatta.db"));
+    }
+    const std::vector<store::Schema> schemas = {server::ServerSchema(), flow::Engine::Schema()};
+    ASSIGN_OR_RETURN(store_, store::Store::Open({.url = store_url}, schemas));
+    job::LocalExecutorOptions executor;
+    executor.cpus = settings.Number("cpus");
+    executor.memory_bytes = settings.Integer("memory_mib") << 20;
+    executor.max_processes = static_cast<int>(settings.Integer("max_processes"));
+    ASSIGN_OR_RETURN(engine_,
+                     flow::Engine::Open({.store = store_.get(),
+                                         .folder = options.home,
+                                         .make_executor = [executor](base::EventSink* sink) {
+                                           return job::NewLocalExecutor(executor, sink);
+                                         }}));
+    ASSIGN_OR_RETURN(server_, server::Server::Start({.store = store_.get(),
+                                                     .engine = engine_.get(),
+                                                     .address = options.address,
+                                                     .port = options.port,
+                                                     .token = owner_->token(),
+                                                     .user = UserName()}));
+    RETURN_IF_ERROR(owner_->Announce(server_->url()));
+    base::Log(base::LogLevel::kInfo, "cli", "serving",
+              {{"address", server_->url()}, {"home", options.home}, {"store", store_->Describe()}});
+    return absl::OkStatus();
+  }
+
+  ~OwnerProcessImpl() override {
+    if (server_ != nullptr) server_->Stop(kGoodbye);
+  }
+
+  std::string url() const override { return server_->url(); }
+  std::string token() const override { return owner_->token(); }
+  std::string MakeLoginAddress() override { return server_->MakeLoginAddress(); }
+
+ private:
+  // Destroyed from the last to the first: nobody may find the lock free while the engine still
+  // works.
+  std::unique_ptr<server::Owner> owner_;
+  std::unique_ptr<store::Store> store_;
+  std::unique_ptr<flow::Engine> engine_;
+  std::unique_ptr<server::Server> server_;
+};
+
+}  // namespace
+
+absl::StatusOr<std::unique_ptr<OwnerProcess>> OwnerProcess::Start(
+    const OwnerProcessOptions& options, const base::Config& settings) {
+  auto process = std::make_unique<OwnerProcessImpl>();
+  RETURN_IF_ERROR(process->Begin(options, settings));
+  return process;
+}
+
+std::string HomeOf(const base::Config& settings) {
+  std::error_code error;
+  const auto path = std::filesystem::absolute(settings.Text("home"), error).lexically_normal();
+  std::string home = path.string();
+  while (home.size() > 1 && home.back() == '/') home.pop_back();
+  return home;
+}
+
+}  // namespace regatta::cli
