@@ -11,10 +11,10 @@
  *
  * Threads
  *   All functions may be called from any thread. Calls on one communicator run one at a time, in
- *   the order in which they took its lock; since all ranks must agree on the order, use one thread a
- *   communicator, or order the calls yourself. ecclCommAbort is the exception: it may be called
- *   while another thread waits inside a collective, and wakes it. Each communicator of more than one
- *   rank has one background thread that watches its peers.
+ *   the order in which they took its lock; since all ranks must agree on the order, use one thread
+ * a communicator, or order the calls yourself. ecclCommAbort is the exception: it may be called
+ *   while another thread waits inside a collective, and wakes it. Each communicator of more than
+ * one rank has one background thread that watches its peers.
  *
  * Ownership
  *   ECCL never keeps a pointer of yours after a call returns. Communicators are handles, not
@@ -80,33 +80,24 @@ typedef struct {
 } ecclUniqueId;
 
 /* The first seven have NCCL's numbers. */
-typedef ECCL_ENUM {
-  ecclSuccess = 0,
-  ecclSystemError = 2,     /* the operating system refused something: memory, sockets, files */
-  ecclInternalError = 3,   /* a defect in ECCL */
-  ecclInvalidArgument = 4, /* one argument is wrong by itself */
-  ecclInvalidUsage = 5,    /* the call does not fit the communicator's state or the other ranks */
-  ecclRemoteError = 6,     /* another rank died, left or failed */
-  ecclTimeout = 8,         /* no progress for the time-out; the text names whom we wait for */
-  ecclAborted = 9,         /* ecclCommAbort was called here */
-  ecclMismatch = 10        /* ranks called different things; the text shows both */
+typedef ECCL_ENUM{
+    ecclSuccess = 0,
+    ecclSystemError = 2,     /* the operating system refused something: memory, sockets, files */
+    ecclInternalError = 3,   /* a defect in ECCL */
+    ecclInvalidArgument = 4, /* one argument is wrong by itself */
+    ecclInvalidUsage = 5,    /* the call does not fit the communicator's state or the other ranks */
+    ecclRemoteError = 6,     /* another rank died, left or failed */
+    ecclTimeout = 8,         /* no progress for the time-out; the text names whom we wait for */
+    ecclAborted = 9,         /* ecclCommAbort was called here */
+    ecclMismatch = 10        /* ranks called different things; the text shows both */
 } ecclResult_t;
 
 /* NCCL's numbers. */
-typedef ECCL_ENUM {
-  ecclInt8 = 0,
-  ecclUint8 = 1,
-  ecclInt32 = 2,
-  ecclUint32 = 3,
-  ecclInt64 = 4,
-  ecclUint64 = 5,
-  ecclFloat16 = 6,
-  ecclFloat32 = 7,
-  ecclFloat64 = 8,
-  ecclBfloat16 = 9
-} ecclDataType_t;
+typedef ECCL_ENUM{ecclInt8 = 0,    ecclUint8 = 1,   ecclInt32 = 2,   ecclUint32 = 3,
+                  ecclInt64 = 4,   ecclUint64 = 5,  ecclFloat16 = 6, ecclFloat32 = 7,
+                  ecclFloat64 = 8, ecclBfloat16 = 9} ecclDataType_t;
 
-typedef ECCL_ENUM { ecclSum = 0, ecclProd = 1, ecclMax = 2, ecclMin = 3, ecclAvg = 4 } ecclRedOp_t;
+typedef ECCL_ENUM{ecclSum = 0, ecclProd = 1, ecclMax = 2, ecclMin = 3, ecclAvg = 4} ecclRedOp_t;
 
 /* Options of one communicator. Start from ECCL_CONFIG_INITIALIZER; 0 and NULL mean "from the
  * environment, else the default". Strings are copied. */
@@ -150,8 +141,8 @@ ECCL_API ecclResult_t ecclUniqueIdFromEnvironment(ecclUniqueId* id);
  * that did not come, ecclInvalidUsage says why this rank was refused (rank taken, other size, wrong
  * token, other version). Ranks may start in any order. */
 ECCL_API ecclResult_t ecclCommInitRank(ecclComm_t* comm, int nranks, ecclUniqueId id, int rank);
-ECCL_API ecclResult_t ecclCommInitRankConfig(ecclComm_t* comm, int nranks, ecclUniqueId id, int rank,
-                                             const ecclConfig_t* config);
+ECCL_API ecclResult_t ecclCommInitRankConfig(ecclComm_t* comm, int nranks, ecclUniqueId id,
+                                             int rank, const ecclConfig_t* config);
 /* All ranks in this process: comms[0 .. nranks-1], to be used from one thread each. `config` may be
  * NULL. */
 ECCL_API ecclResult_t ecclCommInitAll(ecclComm_t* comms, int nranks, const ecclConfig_t* config);
@@ -183,8 +174,8 @@ ECCL_API ecclResult_t ecclAllGatherV(const void* sendbuff, void* recvbuff, const
  * recvbuff == sendbuff + rank * recvcount. */
 ECCL_API ecclResult_t ecclReduceScatter(const void* sendbuff, void* recvbuff, size_t recvcount,
                                         ecclDataType_t datatype, ecclRedOp_t op, ecclComm_t comm);
-/* recvbuff of every rank = sendbuff of `root`; sendbuff of others is not read. In place: sendbuff ==
- * recvbuff. */
+/* recvbuff of every rank = sendbuff of `root`; sendbuff of others is not read. In place: sendbuff
+ * == recvbuff. */
 ECCL_API ecclResult_t ecclBroadcast(const void* sendbuff, void* recvbuff, size_t count,
                                     ecclDataType_t datatype, int root, ecclComm_t comm);
 /* Part r of sendbuff (count elements) goes to rank r; part r of recvbuff comes from rank r. In
@@ -199,11 +190,11 @@ ECCL_API ecclResult_t ecclAllToAllV(const void* sendbuff, const size_t* sendcoun
 /* Returns when all ranks have called it. */
 ECCL_API ecclResult_t ecclBarrier(ecclComm_t comm);
 
-/* To one peer, which must call ecclRecv with the same count and type. Returns when the buffer may be
- * reused; for a large message that means that the peer has to be receiving, so two ranks that both
- * send first wait for each other: use ecclSendRecv there. */
-ECCL_API ecclResult_t ecclSend(const void* sendbuff, size_t count, ecclDataType_t datatype, int peer,
-                               ecclComm_t comm);
+/* To one peer, which must call ecclRecv with the same count and type. Returns when the buffer may
+ * be reused; for a large message that means that the peer has to be receiving, so two ranks that
+ * both send first wait for each other: use ecclSendRecv there. */
+ECCL_API ecclResult_t ecclSend(const void* sendbuff, size_t count, ecclDataType_t datatype,
+                               int peer, ecclComm_t comm);
 ECCL_API ecclResult_t ecclRecv(void* recvbuff, size_t count, ecclDataType_t datatype, int peer,
                                ecclComm_t comm);
 /* Sends to one peer and receives from one (the same or another) at the same time. */
