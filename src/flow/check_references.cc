@@ -6,7 +6,6 @@
 #include <unordered_map>
 #include <unordered_set>
 
-#include "base/suggest.h"
 #include "flow/condition.h"
 #include "flow/names.h"
 #include "flow/parse_fields.h"
@@ -121,12 +120,13 @@ class NodeChecker {
   void CheckDeps() {
     std::set<std::string> seen;
     for (const std::string& dep : node_.deps) {
+      if (context_->full()) return;
       if (dep == node_.name) {
         Add(PlaceOf("deps"), "deps", Cat("step ", Quoted(dep), " needs itself"));
       } else if (!siblings_.contains(dep)) {
         Add(PlaceOf("deps"), "deps",
             Cat("step ", Quoted(node_.name), " needs ", Quoted(dep), ", which does not exist",
-                base::DidYouMean(dep, NamesOf(siblings_))));
+                context_->Hint(dep, NamesOf(siblings_))));
       } else if (!seen.insert(dep).second) {
         Add(PlaceOf("deps"), "deps", Cat(Quoted(dep), " stands here a second time"));
       }
@@ -149,7 +149,7 @@ class NodeChecker {
     if (found == siblings_.end()) {
       Add(place, field,
           Cat("there is no step ", Quoted(reference.node), " beside ", Quoted(node_.name),
-              base::DidYouMean(reference.node, NamesOf(siblings_))));
+              context_->Hint(reference.node, NamesOf(siblings_))));
       return nullptr;
     }
     if (std::find(node_.deps.begin(), node_.deps.end(), reference.node) == node_.deps.end()) {
@@ -207,6 +207,10 @@ class NodeChecker {
 
   void CheckInput(const InputArtifact& input) {
     const std::string field = "artifacts.input." + input.name;
+    if (input.from.empty()) {
+      Add(input.place, field, "has no source; give one template, as \"{{prepare.data}}\"");
+      return;
+    }
     const std::size_t before = context_->count();
     const auto found = Templates(input.from, field, input.place);
     const TemplateReference* reference = Only(found, input.from);
@@ -233,7 +237,7 @@ class NodeChecker {
       for (const OutputArtifact& output : sibling->outputs) outputs.push_back(output.name);
       Add(input.place, field,
           Cat("step ", Quoted(sibling->name), " has no output ", Quoted(reference->name),
-              base::DidYouMean(reference->name, outputs)));
+              context_->Hint(reference->name, outputs)));
     } else if (!sibling->condition.empty()) {
       Add(input.place, field,
           Cat("step ", Quoted(sibling->name),
@@ -298,7 +302,7 @@ class NodeChecker {
       Add(place, field,
           elsewhere ? Cat("{{", name, "}} is an artifact, which may not be used here")
                     : Cat("{{", name, "}} is neither a parameter nor an artifact of this step",
-                          base::DidYouMean(name, names)));
+                          context_->Hint(name, names)));
     }
   }
 
@@ -416,15 +420,40 @@ void CheckCycles(const std::vector<std::unique_ptr<Node>>& nodes, const Siblings
                Cat("steps wait for each other in a circle: ", cycle, at->name));
 }
 
+// An absent or foreign file system cannot be watched. Without fs_options the runs' own folder
+// stands in for any name, except in PaddleFlow's own language.
+void CheckScopes(const CacheOptions& cache, const Place& place, const std::string& path,
+                 const Pipeline& pipeline, ReadContext* context) {
+  if (!pipeline.main_fs && !context->compat()) return;
+  for (const FsScope& scope : cache.fs_scope) {
+    if (pipeline.main_fs && scope.name == pipeline.main_fs->name) continue;
+    context->Add(place, path, Cat("the file system ", Quoted(scope.name), " is not mounted"));
+  }
+}
+
+// What needs a file system: cache scopes and, in PaddleFlow's own language, output artifacts.
+void CheckFileSystems(const Node& node, const std::string& path, const Pipeline& pipeline,
+                      ReadContext* context) {
+  CheckScopes(node.cache, node.place, JoinDots(path, "cache.fs_scope"), pipeline, context);
+  if (!context->compat() || pipeline.main_fs || node.kind == NodeKind::kDag) return;
+  for (const OutputArtifact& output : node.outputs) {
+    context->Add(output.place, JoinDots(path, "artifacts.output"),
+                 Cat("the output ", Quoted(output.name), " needs fs_options.main_fs"));
+  }
+}
+
 void CheckChildren(const std::vector<std::unique_ptr<Node>>& nodes, const Node* parent,
-                   const std::string& path, ReadContext* context) {
+                   const std::string& path, const Pipeline& pipeline, ReadContext* context) {
   Siblings siblings;
   for (const auto& node : nodes) siblings[node->name] = node.get();
   for (const auto& node : nodes) {
+    if (context->full()) return;
     const std::string own_path = JoinDots(path, node->name);
     NodeChecker(*node, parent, siblings, own_path, context).Check();
+    CheckFileSystems(*node, own_path, pipeline, context);
     if (node->kind == NodeKind::kDag) {
-      CheckChildren(node->children, node.get(), JoinDots(own_path, "entry_points"), context);
+      CheckChildren(node->children, node.get(), JoinDots(own_path, "entry_points"), pipeline,
+                    context);
     }
   }
   CheckCycles(nodes, siblings, path, context);
@@ -457,11 +486,12 @@ const char* MissesTypeOf(const Parameter& parameter, const base::Json& value) {
 }  // namespace
 
 void CheckReferences(const Pipeline& pipeline, ReadContext* context) {
-  CheckChildren(pipeline.entry_points, nullptr, "entry_points", context);
+  CheckChildren(pipeline.entry_points, nullptr, "entry_points", pipeline, context);
   if (!pipeline.post_process) return;
   const Node& post = *pipeline.post_process;
   const Siblings none;
   NodeChecker(post, nullptr, none, JoinDots("post_process", post.name), context).Check();
+  CheckFileSystems(post, JoinDots("post_process", post.name), pipeline, context);
   for (const auto& node : pipeline.entry_points) {
     if (node->name == post.name) {
       context->Add(post.place, JoinDots("post_process", post.name),
@@ -494,7 +524,7 @@ void DisableNodes(const std::vector<std::string>& names, const Place& place,
     if (found == nodes.end()) {
       context->Add(
           place, path,
-          Cat("there is no step ", Quoted(name), " to disable", base::DidYouMean(name, known)));
+          Cat("there is no step ", Quoted(name), " to disable", context->Hint(name, known)));
     } else if (!seen.insert(name).second) {
       context->Add(place, path, Cat(Quoted(name), " stands here a second time"));
     } else {
@@ -530,7 +560,7 @@ void SetParameters(const base::Json& parameters, const Place& place, ReadContext
     });
     if (!found) {
       context->Add(place, key,
-                   Cat("no step has a parameter ", Quoted(key), base::DidYouMean(key, known)));
+                   Cat("no step has a parameter ", Quoted(key), context->Hint(key, known)));
     }
   }
 }

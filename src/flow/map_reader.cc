@@ -2,7 +2,6 @@
 
 #include <algorithm>
 
-#include "base/suggest.h"
 #include "flow/text.h"
 
 namespace regatta::flow {
@@ -23,7 +22,7 @@ MapReader::MapReader(const YamlNode& node, std::string what, std::string path,
     if (std::find(known.begin(), known.end(), member.key) != known.end()) continue;
     context->Add(
         context->At(member), PathOf(member.key),
-        Cat(what, " has no attribute ", Quoted(member.key), base::DidYouMean(member.key, known)));
+        Cat(what, " has no attribute ", Quoted(member.key), context->Hint(member.key, known)));
   }
 }
 

@@ -4,6 +4,7 @@
 #include <string_view>
 #include <vector>
 
+#include "base/suggest.h"
 #include "flow/pipeline.h"
 #include "flow/yaml_reader.h"
 
@@ -19,12 +20,20 @@ class ReadContext {
   Place At(const YamlNode& node) const { return {file_, node.line, node.column}; }
   Place At(const YamlNode::Member& member) const { return {file_, member.line, member.column}; }
   void Add(const Place& place, std::string path, std::string message) {
+    if (full()) return;
     problems_->push_back({place, std::move(path), std::move(message)});
   }
   void Add(const YamlNode& node, std::string path, std::string message) {
     Add(At(node), std::move(path), std::move(message));
   }
   std::size_t count() const { return problems_->size(); }
+  // Nobody reads more than this; looking on would only cost time.
+  bool full() const { return problems_->size() >= 1000; }
+  // " (did you mean \"prepare\"?)". Only for the first problems: comparing thousands of wrong names
+  // with thousands of right ones takes minutes.
+  std::string Hint(std::string_view word, const std::vector<std::string>& known) const {
+    return count() < (known.size() < 1000 ? 20 : 5) ? base::DidYouMean(word, known) : "";
+  }
 
  private:
   std::string file_;

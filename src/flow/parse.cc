@@ -3,6 +3,7 @@
 #include <algorithm>
 
 #include "flow/check_references.h"
+#include "flow/components.h"
 #include "flow/names.h"
 #include "flow/parse_distributed.h"
 #include "flow/parse_fields.h"
@@ -30,7 +31,8 @@ void RememberPlaces(const MapReader& reader, ReadContext* context, Node* node) {
 }
 
 std::vector<std::unique_ptr<Node>> ReadChildren(const YamlNode& map, const std::string& path,
-                                                ReadContext* context);
+                                                ReadContext* context,
+                                                ComponentReferences* references);
 
 void CheckType(const MapReader& reader, const char* wanted, ReadContext* context) {
   const std::string type = reader.Text("type", wanted);
@@ -40,7 +42,8 @@ void CheckType(const MapReader& reader, const char* wanted, ReadContext* context
   }
 }
 
-void ReadDag(const YamlNode& yaml, const std::string& path, ReadContext* context, Node* node) {
+void ReadDag(const YamlNode& yaml, const std::string& path, ReadContext* context,
+             ComponentReferences* references, Node* node) {
   node->kind = NodeKind::kDag;
   const MapReader reader(
       yaml, "dag", path,
@@ -54,21 +57,55 @@ void ReadDag(const YamlNode& yaml, const std::string& path, ReadContext* context
   node->condition = reader.Text("condition");
   RememberPlaces(reader, context, node);
   if (const YamlNode* children = reader.Find("entry_points"); children != nullptr) {
-    node->children = ReadChildren(*children, reader.PathOf("entry_points"), context);
+    node->children = ReadChildren(*children, reader.PathOf("entry_points"), context, references);
   }
 }
 
-void ReadStep(const YamlNode& yaml, const std::string& path, ReadContext* context, Node* node) {
+// A step that is a copy of a component: it has no more than what it gives to it.
+void ReadReference(const YamlNode& yaml, const MapReader& reader, ReadContext* context,
+                   ComponentReferences* references, Node* node) {
+  const YamlNode& reference = *reader.Find("reference");
+  const MapReader fields(reference, "reference", reader.PathOf("reference"), {"component"},
+                         context);
+  for (const YamlNode::Member& member : yaml.members) {
+    const std::string& key = member.key;
+    if (key == "reference" || key == "deps" || key == "parameters" || key == "artifacts" ||
+        key == "type" || reader.FindMember(key) == nullptr) {
+      continue;
+    }
+    context->Add(context->At(member), reader.PathOf(key),
+                 "may not stand beside reference: only deps, parameters and artifacts.input may, "
+                 "the rest is the component's");
+  }
+  if (!node->outputs.empty()) {
+    context->Add(node->outputs[0].place, reader.PathOf("artifacts.output"),
+                 "may not stand beside reference: the outputs are the component's");
+    node->outputs.clear();
+  }
+  RememberPlaces(reader, context, node);
+  if (fields.Find("component") == nullptr) {
+    if (reference.is_map()) {
+      context->Add(reference, fields.PathOf("component"), "is missing: name a component");
+    }
+  } else if (std::string name = fields.Text("component"); !name.empty()) {
+    (*references)[node] = {std::move(name), context->At(*fields.Find("component"))};
+  }
+}
+
+void ReadStep(const YamlNode& yaml, const std::string& path, ReadContext* context,
+              ComponentReferences* references, Node* node) {
   const MapReader reader(yaml, "step", path, StepKeys(context->compat()), context);
   CheckType(reader, "step", context);
-  for (const char* key : {"reference", "extra_fs"}) {
-    if (const YamlNode* given = reader.Find(key); given != nullptr) {
-      context->Add(*given, reader.PathOf(key), Cat(key, " is not supported yet"));
-    }
+  if (const YamlNode* extra = reader.Find("extra_fs"); extra != nullptr) {
+    context->Add(*extra, reader.PathOf("extra_fs"), "extra_fs is not supported yet");
   }
   ReadParameters(reader, context, node);
   ReadArtifacts(reader, context, node);
   ReadDeps(reader, context, node);
+  if (reader.Find("reference") != nullptr) {
+    ReadReference(yaml, reader, context, references, node);
+    return;
+  }
   ReadLoopArgument(reader, context, node);
   node->condition = reader.Text("condition");
   node->command = ReadCommand(reader, context);
@@ -82,14 +119,14 @@ void ReadStep(const YamlNode& yaml, const std::string& path, ReadContext* contex
       node->distributed_job && !node->distributed_job->members.empty() &&
       std::all_of(node->distributed_job->members.begin(), node->distributed_job->members.end(),
                   [](const Member& member) { return member.command.has_value(); });
-  if (node->command.empty() && reader.Find("command") == nullptr && !members_have_commands &&
-      reader.Find("reference") == nullptr) {
+  if (node->command.empty() && reader.Find("command") == nullptr && !members_have_commands) {
     context->Add(yaml, reader.PathOf("command"), "is missing: a step needs a command");
   }
 }
 
 std::unique_ptr<Node> ReadNode(const YamlNode::Member& member, const std::string& path,
-                               NodeKind kind, ReadContext* context) {
+                               NodeKind kind, ReadContext* context,
+                               ComponentReferences* references) {
   auto node = std::make_unique<Node>();
   node->name = member.key;
   node->kind = kind;
@@ -109,22 +146,24 @@ std::unique_ptr<Node> ReadNode(const YamlNode::Member& member, const std::string
       std::any_of(member.value.members.begin(), member.value.members.end(),
                   [](const YamlNode::Member& field) { return field.key == "entry_points"; });
   if (dag && kind == NodeKind::kStep) {
-    ReadDag(member.value, path, context, node.get());
+    ReadDag(member.value, path, context, references, node.get());
   } else {
-    ReadStep(member.value, path, context, node.get());
+    ReadStep(member.value, path, context, references, node.get());
   }
   return node;
 }
 
 std::vector<std::unique_ptr<Node>> ReadChildren(const YamlNode& map, const std::string& path,
-                                                ReadContext* context) {
+                                                ReadContext* context,
+                                                ComponentReferences* references) {
   std::vector<std::unique_ptr<Node>> children;
   if (!map.is_map() || map.members.empty()) {
     context->Add(map, path, "must be a map of at least one step");
     return children;
   }
   for (const YamlNode::Member& member : map.members) {
-    children.push_back(ReadNode(member, JoinDots(path, member.key), NodeKind::kStep, context));
+    children.push_back(
+        ReadNode(member, JoinDots(path, member.key), NodeKind::kStep, context, references));
   }
   return children;
 }
@@ -181,7 +220,8 @@ void ReadFailureOptions(const MapReader& reader, ReadContext* context, Pipeline*
   }
 }
 
-void ReadPostProcess(const MapReader& reader, ReadContext* context, Pipeline* pipeline) {
+void ReadPostProcess(const MapReader& reader, ReadContext* context, ComponentReferences* references,
+                     Pipeline* pipeline) {
   const YamlNode* map = reader.Find("post_process");
   if (map == nullptr) return;
   const std::string path = reader.PathOf("post_process");
@@ -190,7 +230,7 @@ void ReadPostProcess(const MapReader& reader, ReadContext* context, Pipeline* pi
     return;
   }
   pipeline->post_process = ReadNode(map->members[0], JoinDots(path, map->members[0].key),
-                                    NodeKind::kPostProcess, context);
+                                    NodeKind::kPostProcess, context, references);
 }
 
 void ReadPipeline(const YamlNode& tree, ReadContext* context, Pipeline* pipeline) {
@@ -208,8 +248,10 @@ void ReadPipeline(const YamlNode& tree, ReadContext* context, Pipeline* pipeline
                                        " is no name for a pipeline; use letters, digits, - and _, "
                                        "a letter or _ first, at most 128"));
   }
-  if (const YamlNode* components = reader.Find("components"); components != nullptr) {
-    context->Add(*components, "components", "components are not supported yet");
+  ComponentReferences references;
+  std::vector<std::unique_ptr<Node>> components;
+  if (const YamlNode* map = reader.Find("components"); map != nullptr) {
+    components = ReadChildren(*map, "components", context, &references);
   }
   pipeline->docker_env = ReadDockerEnv(reader, context);
   pipeline->cache = ReadCache(reader, context);
@@ -217,11 +259,12 @@ void ReadPipeline(const YamlNode& tree, ReadContext* context, Pipeline* pipeline
   ReadFailureOptions(reader, context, pipeline);
   ReadMainFs(reader, context, pipeline);
   if (const YamlNode* steps = reader.Find("entry_points"); steps != nullptr) {
-    pipeline->entry_points = ReadChildren(*steps, "entry_points", context);
+    pipeline->entry_points = ReadChildren(*steps, "entry_points", context, &references);
   } else {
     context->Add(tree, "entry_points", "is missing: a pipeline needs at least one step");
   }
-  ReadPostProcess(reader, context, pipeline);
+  ReadPostProcess(reader, context, &references, pipeline);
+  ResolveComponents(components, references, context, pipeline);
   const std::vector<std::string> disabled = SplitCommas(reader.Text("disabled"));
   if (!disabled.empty()) {
     DisableNodes(disabled, context->At(*reader.Find("disabled")), "disabled", context, pipeline);

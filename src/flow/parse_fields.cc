@@ -127,14 +127,15 @@ void ReadParameters(const MapReader& reader, ReadContext* context, Node* node) {
   }
   for (const YamlNode::Member& member : map->members) {
     const std::string own_path = JoinDots(path, member.key);
+    if (member.value.is_null()) continue;  // as an absent key
     if (!CheckName(member, own_path, "a parameter", context)) continue;
     Parameter parameter;
     parameter.place = context->At(member);
     if (member.value.is_map()) {
       ReadTypedParameter(member.value, own_path, context, &parameter);
     } else {
+      // A parameter with a wrong value still exists: what refers to it is not wrong as well.
       parameter.value = ReadValue(member.value, own_path, context);
-      if (parameter.value.is_null()) continue;
     }
     node->parameters[member.key] = std::move(parameter);
   }
@@ -206,6 +207,7 @@ std::map<std::string, std::string> ReadEnv(const MapReader& reader, ReadContext*
   for (const YamlNode::Member& member : map->members) {
     const std::string own_path = JoinDots(path, member.key);
     if (!CheckName(member, own_path, "an environment variable", context)) continue;
+    if (member.value.is_null()) continue;  // as an absent key
     const base::Json value = member.value.is_scalar() ? member.value.Value() : base::Json();
     if (!value.is_string() && !value.is_number()) {
       context->Add(member.value, own_path,
@@ -266,7 +268,10 @@ Command ReadCommand(const MapReader& reader, ReadContext* context) {
   if (node == nullptr) return command;
   command.place = context->At(*node);
   if (node->is_scalar()) {
-    command.shell = node->scalar;
+    command.shell = reader.Text("command");
+    if (node->Value().is_string() && Trim(node->scalar).empty()) {
+      context->Add(*node, reader.PathOf("command"), "is empty; name a program");
+    }
     return command;
   }
   if (!node->is_list() || context->compat()) {

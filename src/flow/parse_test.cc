@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <chrono>
 #include <fstream>
+#include <iostream>
 #include <sstream>
 
 namespace regatta::flow {
@@ -175,13 +177,104 @@ INSTANTIATE_TEST_SUITE_P(
             "pipeline.yaml:7:18: entry_points.b.parameters.x: step \"a\" is disabled"},
         Bad{"Members", Step("    distributed_job: {members: [{role: worker, replicas: 0}]}"),
             "pipeline.yaml:6:58: entry_points.b.distributed_job.members[0].replicas: must be"},
+        Bad{"HugeInteger", Step("    parameters: {x: 99999999999999999999}"),
+            "pipeline.yaml:6:21: entry_points.b.parameters.x: must be a text, a number or a list, "
+            "not the number 99999999999999999999, which is out of range; put it in quotes"},
+        Bad{"Infinity", Step("    parameters: {x: .inf}"),
+            "pipeline.yaml:6:21: entry_points.b.parameters.x: must be a text, a number or a list, "
+            "not the number .inf, which is out of range"},
+        Bad{"CommandNumber", "name: p\nentry_points: {a: {command: 5}}",
+            "pipeline.yaml:2:29: entry_points.a.command: must be a text, not the number 5"},
+        Bad{"CommandEmpty", "name: p\nentry_points: {a: {command: \" \"}}",
+            "pipeline.yaml:2:29: entry_points.a.command: is empty"},
+        Bad{"ScopeNotMounted",
+            "name: p\nfs_options: {main_fs: {name: m}}\n"
+            "entry_points:\n  a: {command: x, cache: {fs_scope: [{name: n}]}}",
+            "pipeline.yaml:4:3: entry_points.a.cache.fs_scope: the file system \"n\" is not "
+            "mounted"},
         Bad{"SnapshotLeaves", Step("    snapshot: {paths: [../x]}"),
             "pipeline.yaml:6:15: entry_points.b.snapshot.paths: \"../x\" must be a path inside"}),
     [](const auto& info) { return info.param.name; });
 
 TEST(ParsePipeline, RefusesExtensionsInCompatibilityMode) {
-  EXPECT_THAT(ProblemsOf(Step("    timeout: 30s"), {.paddleflow_compat = true}).front(),
-              HasSubstr("step has no attribute \"timeout\""));
+  EXPECT_THAT(ProblemsOf(Step("    timeout: 30s"), {.paddleflow_compat = true}),
+              testing::Contains("pipeline.yaml:6:5: entry_points.b.timeout: step has no attribute "
+                                "\"timeout\""));
+}
+
+TEST(ParsePipeline, InCompatibilityModeOutputsNeedAFileSystem) {
+  const ParseOptions compat{.paddleflow_compat = true};
+  EXPECT_THAT(
+      ProblemsOf("name: p\nentry_points: {a: {command: x, artifacts: {output: [o]}}}", compat)
+          .front(),
+      HasSubstr("the output \"o\" needs fs_options.main_fs"));
+  EXPECT_THAT(ProblemsOf("name: p\nfs_options: {main_fs: {name: m}}\n"
+                         "entry_points: {a: {command: x, artifacts: {output: [o]}}}",
+                         compat),
+              testing::IsEmpty());
+}
+
+TEST(ParsePipeline, TakesANullForAnAbsentKeyAndReadsCrlfAfterAByteOrderMark) {
+  const auto pipeline = ParsePipeline(
+      "\xEF\xBB\xBFname: p\r\ncache:\r\nentry_points:\r\n  a:\r\n    command: |\r\n      x\r\n     "
+      " "
+      "y\r\n    deps: ~\r\n    env: {A: null}\r\n    parameters: {p: }\r\n",
+      {}, nullptr);
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  EXPECT_EQ(pipeline->entry_points[0]->command.shell, "x\ny\n");
+  EXPECT_TRUE(pipeline->entry_points[0]->env.empty());
+  EXPECT_TRUE(pipeline->entry_points[0]->parameters.empty());
+}
+
+TEST(ParsePipeline, KnowsOnlyTheBooleansOfYaml12) {
+  const auto pipeline = ParsePipeline(
+      "name: p\nentry_points: {a: {command: x, parameters: {a: yes, b: on, c: 0x10, d: 1e3, e: "
+      "1_0, "
+      "f: 1.2.3}}}",
+      {}, nullptr);
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  const auto& parameters = pipeline->entry_points[0]->parameters;
+  EXPECT_EQ(parameters.at("a").value, base::Json("yes"));
+  EXPECT_EQ(parameters.at("b").value, base::Json("on"));
+  EXPECT_EQ(parameters.at("c").value, base::Json(16));
+  EXPECT_EQ(parameters.at("d").value, base::Json(1000.0));
+  EXPECT_EQ(parameters.at("e").value, base::Json("1_0"));
+  EXPECT_EQ(parameters.at("f").value, base::Json("1.2.3"));
+}
+
+// Half a chain, half a fan-in, with parameters, artifacts and templates: about 2 MB.
+std::string ManySteps(int count, const std::string& dep_prefix) {
+  std::string yaml = "name: many\nentry_points:\n";
+  for (int i = 0; i < count; ++i) {
+    const std::string before = dep_prefix + std::to_string(i - 1);
+    yaml += "  s" + std::to_string(i) + ":\n    parameters: {rate: 0.1, n: " + std::to_string(i) +
+            "}\n    env: {N: \"{{n}}\"}\n    artifacts:\n      output: [out]\n";
+    if (i > 0) {
+      yaml += "      input: {in: \"{{" + before + ".out}}\"}\n    deps: " + before + "\n";
+    }
+    yaml += "    command: run --rate {{rate}} --out {{out}}\n";
+  }
+  return yaml;
+}
+
+TEST(ParsePipeline, ReadsTenThousandStepsInTime) {
+  const std::string yaml = ManySteps(10'000, "s");
+  const auto begin = std::chrono::steady_clock::now();
+  const auto pipeline = ParsePipeline(yaml, {}, nullptr);
+  const auto took = std::chrono::duration_cast<std::chrono::milliseconds>(
+      std::chrono::steady_clock::now() - begin);
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  EXPECT_EQ(pipeline->entry_points.size(), 10'000u);
+  std::cout << "10,000 steps, " << yaml.size() << " bytes: " << took.count() << " ms\n";
+  // The figure is in docs/design/flow.md; this bound only tells quadratic from linear.
+  EXPECT_LT(took, std::chrono::seconds(30));
+}
+
+TEST(ParsePipeline, IsNotHeldUpByTenThousandMistakes) {
+  const auto begin = std::chrono::steady_clock::now();
+  const std::vector<std::string> problems = ProblemsOf(ManySteps(10'000, "z"));
+  EXPECT_EQ(problems.size(), 1000u);
+  EXPECT_LT(std::chrono::steady_clock::now() - begin, std::chrono::seconds(30));
 }
 
 TEST(ParsePipeline, NamesALongCycleShortly) {

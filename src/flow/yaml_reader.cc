@@ -8,7 +8,6 @@
 #include <cmath>
 #include <cstdint>
 #include <exception>
-#include <limits>
 #include <sstream>
 #include <unordered_set>
 
@@ -241,6 +240,7 @@ std::string YamlNode::Describe() const {
   const base::Json value = Value();
   if (value.is_boolean()) return "the truth value " + scalar;
   if (value.is_number()) return "the number " + scalar;
+  if (value.is_discarded()) return "the number " + scalar + ", which is out of range";
   return "the text " + Quoted(scalar);
 }
 
@@ -252,14 +252,13 @@ base::Json YamlNode::Value() const {
   }
   if (scalar == "true" || scalar == "True" || scalar == "TRUE") return true;
   if (scalar == "false" || scalar == "False" || scalar == "FALSE") return false;
-  if (scalar == ".nan" || scalar == ".NaN" || scalar == ".NAN") {
-    return std::numeric_limits<double>::quiet_NaN();
-  }
   const std::string_view unsigned_part =
       scalar.front() == '-' || scalar.front() == '+' ? std::string_view(scalar).substr(1) : scalar;
-  if (unsigned_part == ".inf" || unsigned_part == ".Inf" || unsigned_part == ".INF") {
-    const double infinity = std::numeric_limits<double>::infinity();
-    return scalar.front() == '-' ? -infinity : infinity;
+  // Numbers that have no JSON form are no text either: whoever wrote them must hear of it.
+  const base::Json out_of_range(base::Json::value_t::discarded);
+  if (unsigned_part == ".inf" || unsigned_part == ".Inf" || unsigned_part == ".INF" ||
+      scalar == ".nan" || scalar == ".NaN" || scalar == ".NAN") {
+    return out_of_range;
   }
   const char* begin = scalar.data() + (scalar.front() == '+' ? 1 : 0);
   const char* end = scalar.data() + scalar.size();
@@ -268,17 +267,17 @@ base::Json YamlNode::Value() const {
     if (!scalar.starts_with(prefix) || scalar.size() == 2) continue;
     const auto [stop, error] = std::from_chars(begin + 2, end, integer, radix);
     if (error == std::errc() && stop == end && scalar[2] != '-') return integer;
+    if (error == std::errc::result_out_of_range && stop == end) return out_of_range;
   }
   bool is_float = false;
   if (!IsNumber(scalar, &is_float)) return scalar;
   if (!is_float) {
     const auto [stop, error] = std::from_chars(begin, end, integer);
-    if (error == std::errc() && stop == end) return integer;
+    return error == std::errc() && stop == end ? base::Json(integer) : out_of_range;
   }
   double number = 0;
   const auto [stop, error] = std::from_chars(begin, end, number);
-  if (error == std::errc() && stop == end) return number;
-  return scalar;  // A number beyond a double's range stays the text that was written.
+  return error == std::errc() && stop == end ? base::Json(number) : out_of_range;
 }
 
 bool ReadYaml(std::string_view text, const std::string& file, const YamlLimits& limits,

@@ -29,7 +29,8 @@ struct YamlNode {
   bool is_map() const { return kind == Kind::kMap; }
   // "a list", "a map", "the number 3", "the text \"x\"": for messages.
   std::string Describe() const;
-  // The scalar by YAML 1.2's core schema: null, true/false, integer, float or string.
+  // The scalar by YAML 1.2's core schema: null, true/false, integer, float or string; "discarded"
+  // for a number that has no JSON form (an integer beyond 64 bits, 1e999, .inf, .nan).
   base::Json Value() const;
 };
 

@@ -1,0 +1,14 @@
+#include <cstddef>
+#include <cstdint>
+#include <cstdlib>
+#include <string_view>
+
+#include "flow/condition.h"
+
+// What can be computed has good syntax.
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  const absl::Status syntax = regatta::flow::CheckConditionSyntax(text);
+  if (regatta::flow::EvaluateCondition(text).ok() && !syntax.ok()) std::abort();
+  return 0;
+}
