@@ -53,7 +53,7 @@ bool RunModel::SetStep(const base::Json& json) {
   row.node = json.value("node", "");
   row.kind = json.value("kind", "");
   row.state = state;
-  row.reason = reason;
+  row.reason = reason.substr(0, reason.find('\n'));
   row.cached = json.value("cached", false);
   row.loop_index = json.value("loop_index", -1);
   row.started_at = json.value("started_at", base::Micros{0});

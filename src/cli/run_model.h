@@ -12,7 +12,8 @@ namespace regatta::cli {
 
 // A step as the terminal shows it.
 struct StepRow {
-  std::string id, parent_id, name, node, kind, state, reason;
+  std::string id, parent_id, name, node, kind, state;
+  std::string reason;  // its first line; the rest is in the log or in the console
   bool cached = false;
   int loop_index = -1;
   base::Micros started_at = 0, finished_at = 0;

@@ -276,7 +276,7 @@ absl::StatusOr<bool> AskCache(const StartRequest& request, const Filler& filler,
   const std::vector<std::string>& imports = request.node->python_imports;
   if (!imports.empty() || AnyCommandRunsPython(*request.node)) {
     // Without wishes the command takes the python3 of the PATH, wherever it is started.
-    const std::string where = imports.empty() ? "" : request.working_directory;
+    const std::string where = imports.empty() ? "/" : request.working_directory;
     const std::string question = absl::StrCat(absl::StrJoin(imports, ","), "\n", where);
     if (budget != kNoBudget && !KnownInterpreters::Has(question)) return false;
     ASSIGN_OR_RETURN(interpreter, job::FindInterpreter(imports, where));

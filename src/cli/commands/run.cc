@@ -170,7 +170,8 @@ int RunPipeline(const Invocation& call, const base::Config& settings) {
   const RunModel& model = result->model;
   if (call.json) return PrintJson(api, run_id, model.state());
   PrintFailures(api, run_id, model);
-  const std::string message = model.run().value("message", "");
+  std::string message = model.run().value("message", "");
+  message.resize(std::min(message.find('\n'), message.size()));
   const base::Micros started = model.run().value("started_at", base::Micros{0});
   const base::Micros finished = model.run().value("finished_at", base::Micros{0});
   std::printf("\nRun %s %s%s%s%s\n", run_id.c_str(), model.state().c_str(),
