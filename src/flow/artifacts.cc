@@ -102,7 +102,7 @@ absl::Status DigestFolder(const fs::path& root, bool any_links, Artifact& artifa
     }
   }
   artifact.kind = "folder";
-  artifact.digest = "sha256:" + hash.HexDigest();
+  artifact.digest = absl::StrCat("sha256:", hash.HexDigest());
   return absl::OkStatus();
 }
 
@@ -171,7 +171,7 @@ absl::StatusOr<Artifact> DigestPath(const std::string& path, const std::string& 
   ASSIGN_OR_RETURN(const std::string digest, ToAbsl(base::Sha256File(path)));
   artifact.kind = "file";
   artifact.bytes = info.st_size;
-  artifact.digest = "sha256:" + digest;
+  artifact.digest = absl::StrCat("sha256:", digest);
   return artifact;
 }
 

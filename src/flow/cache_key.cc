@@ -55,7 +55,7 @@ absl::StatusOr<std::string> DigestCodePath(const std::string& path, const std::s
     AppendSized(line, digest);
     hash.Update(line);
   }
-  return "sha256:" + hash.HexDigest();
+  return absl::StrCat("sha256:", hash.HexDigest());
 }
 
 std::string Shortened(const KeyPart& part) {
@@ -80,7 +80,7 @@ bool ShowsValues(std::string_view name) {
 std::string ShownValue(const std::string& value) {
   constexpr std::size_t kMost = 60;
   if (value.empty()) return "nothing";
-  return value.size() <= kMost ? value : value.substr(0, kMost) + "…";
+  return value.size() <= kMost ? value : absl::StrCat(value.substr(0, kMost), "…");
 }
 
 }  // namespace

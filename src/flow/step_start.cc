@@ -311,10 +311,11 @@ absl::StatusOr<bool> Decide(const StartRequest& request, store::Store& store, st
 
   for (const auto& [name, value] : filler.system()) spec.env[name] = value;
   for (const auto& [name, artifacts] : request.inputs) {
-    spec.env["PF_INPUT_ARTIFACT_" + absl::AsciiStrToUpper(name)] = JoinedPaths(artifacts);
+    spec.env[absl::StrCat("PF_INPUT_ARTIFACT_", absl::AsciiStrToUpper(name))] =
+        JoinedPaths(artifacts);
   }
   for (const auto& [name, path] : request.output_paths) {
-    spec.env["PF_OUTPUT_ARTIFACT_" + absl::AsciiStrToUpper(name)] = path;
+    spec.env[absl::StrCat("PF_OUTPUT_ARTIFACT_", absl::AsciiStrToUpper(name))] = path;
   }
   spec.working_directory =
       request.working_directory.empty() ? request.run_folder : request.working_directory;
