@@ -203,6 +203,7 @@ Status InitAll(ecclComm_t* comms, int nranks, const ecclConfig_t* config) {
   std::vector<Status> statuses(static_cast<std::size_t>(nranks));
   {
     std::vector<std::jthread> threads;
+    threads.reserve(statuses.size());
     for (int rank = 0; rank < nranks; ++rank) {
       threads.emplace_back([&, rank] {
         statuses[static_cast<std::size_t>(rank)] = InitRank(&comms[rank], nranks, id, rank, config);

@@ -96,7 +96,7 @@ Status Bootstrap::Host() {
     ++joined;
     return Status();
   });
-  const Status status = acceptor.Run([&] { return joined == size; }, options_.deadline);
+  Status status = acceptor.Run([&] { return joined == size; }, options_.deadline);
   if (status.ok()) return status;
   std::string text = MissingRanks(sockets_) + " of " + std::to_string(size) + " did not join at " +
                      place + " in time";

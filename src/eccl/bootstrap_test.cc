@@ -54,6 +54,7 @@ class BootstrapTest : public testing::Test {
 
 TEST_F(BootstrapTest, GathersBlobsByRank) {
   std::vector<std::jthread> threads;
+  threads.reserve(3);
   for (int rank = 0; rank < 3; ++rank) {
     threads.emplace_back([this, rank] {
       Joined joined = Join(rank, 3, "key", 20s);

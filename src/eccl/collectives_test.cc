@@ -37,6 +37,7 @@ class Ranks {
   template <typename Function>
   void Run(Function function) {
     std::vector<std::jthread> threads;
+    threads.reserve(comms_.size());
     for (std::size_t rank = 0; rank < comms_.size(); ++rank) {
       threads.emplace_back([&, rank] { function(static_cast<int>(rank), comms_[rank]); });
     }
@@ -228,6 +229,7 @@ TEST_P(Collectives, AllReduceOfManyBlocksGivesTheSameBitsOnAllRanks) {
       Expect(ecclAllReduce(in.data(), out.data(), count, ecclFloat32, ecclSum, comm));
     });
     for (const auto& result : results) {
+      // NOLINTNEXTLINE(bugprone-suspicious-memory-comparison): it is the bits that are compared
       EXPECT_EQ(std::memcmp(result.data(), results[0].data(), count * 4), 0);
     }
     std::vector<double> sum(count);
@@ -377,6 +379,7 @@ TEST_P(Collectives, SendAndReceiveAroundARing) {
 
 std::vector<Shape> Shapes() {
   std::vector<Shape> shapes;
+  shapes.reserve(11);
   for (int size = 1; size <= 8; ++size) shapes.push_back({size, "shm"});
   for (const int size : {2, 3, 5}) shapes.push_back({size, "tcp"});
   return shapes;
@@ -434,6 +437,7 @@ TEST(Errors, ATimeOutNamesTheRankThatDidNotCall) {
   ASSERT_EQ(ecclCommInitAll(comms, 3, &config), ecclSuccess) << ecclGetLastError(nullptr);
   {
     std::vector<std::jthread> threads;
+    threads.reserve(2);
     for (const int rank : {0, 2}) {
       threads.emplace_back([&, rank] {
         EXPECT_EQ(ecclBarrier(comms[rank]), ecclTimeout);

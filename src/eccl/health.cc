@@ -58,23 +58,30 @@ Health::Progress Health::ProgressOf(int rank) const {
   return progress_[static_cast<std::size_t>(rank)];
 }
 
-std::string Health::Suspect(std::uint64_t sequence) const {
+int Health::Silent() const {
   const auto now = Clock::now();
+  if (rank_ != 0 && !HasLeft(0) && now - ProgressOf(0).heard > kSilent) return 0;
   int silent = -1;
-  int late = -1;
   Clock::duration longest = kSilent;
   for (int rank = 0; rank < size(); ++rank) {
     if (rank == rank_ || HasLeft(rank)) continue;
-    const Progress progress = ProgressOf(rank);
-    if (now - progress.heard > longest) {
-      longest = now - progress.heard;
-      silent = rank;
-    }
-    const bool behind = progress.sequence < sequence;
-    if (behind && (late < 0 || progress.sequence < ProgressOf(late).sequence)) late = rank;
+    const Clock::duration quiet = now - ProgressOf(rank).heard;
+    if (quiet <= longest) continue;
+    longest = quiet;
+    silent = rank;
   }
-  // Rank 0 passes on what the others say: while it is silent, nothing is known about them.
-  if (rank_ != 0 && !HasLeft(0) && now - ProgressOf(0).heard > kSilent) silent = 0;
+  return silent;
+}
+
+std::string Health::Suspect(std::uint64_t sequence) const {
+  const auto now = Clock::now();
+  const int silent = Silent();
+  int late = -1;
+  for (int rank = 0; rank < size(); ++rank) {
+    if (rank == rank_ || HasLeft(rank)) continue;
+    const std::uint64_t theirs = ProgressOf(rank).sequence;
+    if (theirs < sequence && (late < 0 || theirs < ProgressOf(late).sequence)) late = rank;
+  }
   if (silent >= 0) {
     const auto quiet =
         std::chrono::duration_cast<std::chrono::microseconds>(now - ProgressOf(silent).heard);

@@ -51,6 +51,9 @@ class Health {
     Clock::time_point heard;
   };
   Progress ProgressOf(int rank) const;
+  // The rank that has not been heard of for longest, when that is too long for a rank that runs;
+  // -1: none. While rank 0 is silent it is rank 0, through which the others are heard.
+  int Silent() const;
   // For the message of a time-out in collective `sequence`: which rank holds it up, as far as the
   // heartbeats tell. "rank 2 (host a, pid 7) has been silent for 1.9 s: it is stopped, or ...".
   std::string Suspect(std::uint64_t sequence) const;

@@ -122,7 +122,9 @@ Status Links::LostChannel(int peer, const Status& why) {
   // A broken connection is seen here before the monitor has learnt why; its account is better, so
   // it gets a moment.
   const auto until = Clock::now() + 1s;
-  while (!health_->failed() && !health_->HasLeft(peer) && Clock::now() < until) {
+  // Rank 0 passes reasons on; none comes while it is silent.
+  while (!health_->failed() && health_->Silent() != 0 && !health_->HasLeft(peer) &&
+         Clock::now() < until) {
     waiter_->Sleep(waiter_->PrepareToSleep(), {}, true, 20ms);
   }
   if (health_->failed()) return health_->failure();
@@ -130,8 +132,14 @@ Status Links::LostChannel(int peer, const Status& why) {
     return Status(Code::kUnavailable,
                   health_->NameOf(peer) + " has left the communicator (ecclCommDestroy)");
   }
-  return Status(Code::kUnavailable,
-                "lost the data connection to " + health_->NameOf(peer) + ": " + why.message());
+  const std::string text =
+      "lost the data connection to " + health_->NameOf(peer) + ": " + why.message();
+  // The peer may have given up before this rank because a third one hangs: that one is the cause.
+  const int silent = health_->Silent();
+  if (silent >= 0 && silent != peer) {
+    return Status(Code::kDeadlineExceeded, health_->Suspect(health_->sequence()) + "; " + text);
+  }
+  return Status(Code::kUnavailable, text);
 }
 
 Status Links::TimedOut(int to, bool sending, int from, bool receiving) const {

@@ -41,30 +41,31 @@ Monitor::~Monitor() {
 }
 
 void Monitor::ReportFailure(const Status& why) {
-  const std::string frame =
-      EncodeFrame(FrameType::kFailed, BodyWriter()
+  Say(EncodeFrame(FrameType::kFailed, BodyWriter()
                                           .U32(static_cast<std::uint32_t>(health_->rank()))
                                           .U8(static_cast<std::uint8_t>(why.code()))
                                           .Text(why.message())
-                                          .body());
-  const std::lock_guard lock(mutex_);
-  outbox_ += frame;
-  const std::uint64_t one = 1;
-  [[maybe_unused]] const ssize_t put = write(wake_fd_.get(), &one, sizeof(one));
+                                          .body()));
 }
 
 void Monitor::Goodbye(std::chrono::milliseconds patience) {
-  const std::string frame = EncodeFrame(
-      FrameType::kGoodbye, BodyWriter().U32(static_cast<std::uint32_t>(health_->rank())).body());
+  Say(EncodeFrame(FrameType::kGoodbye,
+                  BodyWriter().U32(static_cast<std::uint32_t>(health_->rank())).body()));
+  if (health_->rank() != 0) return;
+  std::unique_lock lock(mutex_);
+  changed_.wait_for(lock, patience,
+                    [this] { return health_->failed() || health_->AllOthersLeft(); });
+}
+
+// Programs tend to end right after an error. What was only queued would be lost with them, and the
+// others would hear of a death instead of its reason.
+void Monitor::Say(const std::string& frame) {
   std::unique_lock lock(mutex_);
   outbox_ += frame;
   const std::uint64_t one = 1;
   [[maybe_unused]] const ssize_t put = write(wake_fd_.get(), &one, sizeof(one));
-  const auto sent = [this] { return outbox_.empty() && !outbox_busy_; };
-  changed_.wait_for(lock, std::chrono::seconds(1), sent);
-  if (health_->rank() != 0) return;
-  changed_.wait_for(lock, patience,
-                    [this] { return health_->failed() || health_->AllOthersLeft(); });
+  changed_.wait_for(lock, std::chrono::seconds(1),
+                    [this] { return outbox_.empty() && !outbox_busy_; });
 }
 
 void Monitor::Run(const std::stop_token& stop) {
@@ -210,7 +211,7 @@ void Monitor::Flush(Link& link) {
   while (link.fd.valid() && !link.out.empty()) {
     const ssize_t sent =
         send(link.fd.get(), link.out.data(), link.out.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0) {
+    if (sent >= 0) {
       link.out.erase(0, static_cast<std::size_t>(sent));
     } else if (errno != EINTR) {
       // Full: poll says when there is room. Broken: Receive sees it, with what was sent before.

@@ -22,6 +22,7 @@ class Monitor {
   ~Monitor();
 
   // Tells all ranks that this one has failed, so that they need not wait for their own time-out.
+  // Returns when the kernel has taken it, or after 1 s.
   void ReportFailure(const base::Status& why);
   // Leaves in order. Rank 0 first waits for the others, at most `patience`, since through it they
   // watch each other.
@@ -34,6 +35,7 @@ class Monitor {
     std::string in;
     std::string out;
   };
+  void Say(const std::string& frame);
   void Run(const std::stop_token& stop);
   void Beat();
   void Receive(Link& link);

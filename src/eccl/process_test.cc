@@ -79,6 +79,7 @@ using Job = std::vector<std::unique_ptr<Rank>>;
 Job Start(int size, const std::vector<std::string>& modes,
           const std::vector<std::string>& environment) {
   Job job;
+  job.reserve(static_cast<std::size_t>(size));
   std::string id;
   for (int rank = 0; rank < size; ++rank) {
     const std::string& mode =

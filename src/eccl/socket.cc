@@ -107,7 +107,7 @@ Status WaitFor(int fd, short events, Deadline deadline) {
 Status SendAll(int fd, std::string_view bytes, Deadline deadline) {
   while (!bytes.empty()) {
     const ssize_t sent = send(fd, bytes.data(), bytes.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent > 0) {
+    if (sent >= 0) {
       bytes.remove_prefix(static_cast<std::size_t>(sent));
     } else if (errno == EAGAIN || errno == EWOULDBLOCK) {
       BASE_RETURN_IF_ERROR(WaitFor(fd, POLLOUT, deadline));
