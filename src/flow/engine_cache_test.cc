@@ -77,6 +77,21 @@ TEST_F(EngineCacheTest, SkipsEverythingThatIsUnchangedAndSaysSince) {
   EXPECT_EQ(train.outputs[0].path, Step(first.id, "train-1").outputs[0].path);
 }
 
+TEST_F(EngineCacheTest, RunsOnlyTheChangedIterationOfAListThatIsAParameter) {
+  const auto pipeline = [](const std::string& rates, const std::string& command) {
+    return "name: listed\ncache: {enable: true}\nentry_points:\n  train:\n    parameters: "
+           "{rates: " +
+           rates + "}\n    loop_argument: \"{{rates}}\"\n    command: \"" + command + "\"\n";
+  };
+  ASSERT_EQ(Run(pipeline("[1, 2]", "t {{PF_LOOP_ARGUMENT}}")).state, RunState::kSucceeded);
+  const RunDetail second = Run(pipeline("[1, 3]", "t {{PF_LOOP_ARGUMENT}}"));
+  EXPECT_EQ(States(second.id), "train=succeeded(cached) train-1=succeeded");
+  // A command that sees the whole list depends on the whole list.
+  ASSERT_EQ(Run(pipeline("[1, 3]", "t {{rates}}")).state, RunState::kSucceeded);
+  const RunDetail last = Run(pipeline("[1, 4]", "t {{rates}}"));
+  EXPECT_EQ(States(last.id), "train=succeeded train-1=succeeded");
+}
+
 TEST_F(EngineCacheTest, RunsOnlyTheChangedIterationAndWhatDependsOnIt) {
   Run(Pipeline("[0.1, 0.05]"));
   const RunDetail run = Run(Pipeline("[0.1, 0.2]"));

@@ -182,6 +182,37 @@ std::string EncodedCommand(const std::vector<std::string>& argv) {
   return base::DumpJson(Json(argv));
 }
 
+// Whether one of the texts that make the step's processes has the template {{name}}.
+bool Uses(const Node& node, const std::string& name) {
+  std::vector<const std::string*> texts = {&node.command.shell};
+  for (const std::string& argument : node.command.argv) texts.push_back(&argument);
+  for (const auto& [variable, value] : node.env) texts.push_back(&value);
+  if (node.distributed_job) {
+    for (const Member& member : node.distributed_job->members) {
+      if (member.command) texts.push_back(&*member.command);
+      for (const auto& [variable, value] : member.env) texts.push_back(&value);
+    }
+  }
+  for (const std::string* text : texts) {
+    const auto templates = FindTemplates(*text);
+    if (!templates.ok()) continue;
+    for (const TemplateReference& reference : *templates) {
+      if (reference.node.empty() && reference.name == name) return true;
+    }
+  }
+  return false;
+}
+
+// The parameter that holds the loop's list and serves for nothing else, or "". An iteration's
+// result depends on its own item, not on what else is in the list.
+std::string LoopListParameter(const Node& node) {
+  if (!node.loop_argument || !node.loop_argument->is_string()) return "";
+  const auto templates = FindTemplates(node.loop_argument->get_ref<const std::string&>());
+  if (!templates.ok() || templates->size() != 1) return "";
+  const std::string& name = templates->front().name;
+  return Uses(node, name) ? "" : name;
+}
+
 absl::StatusOr<KeyInputs> MakeKeyInputs(const StartRequest& request, const Filler& filler) {
   const Node& node = *request.node;
   KeyInputs inputs;
@@ -189,6 +220,7 @@ absl::StatusOr<KeyInputs> MakeKeyInputs(const StartRequest& request, const Fille
   inputs.node = request.node_path;
   inputs.docker_env = node.docker_env;
   inputs.parameters = request.parameters;
+  inputs.parameters.erase(LoopListParameter(node));
   inputs.loop_argument = request.loop_argument;
   inputs.inputs = request.inputs;
   ASSIGN_OR_RETURN(inputs.env, filler.Env(node.env, request.node_path, true));

@@ -179,9 +179,10 @@ absl::StatusOr<Interpreter> FindInterpreter(const std::vector<std::string>& impo
     for (const std::string& each : passed) absl::StrAppend(&chosen.why, "; passed over ", each);
     return chosen;
   }
+  const std::string wanted =
+      imports.empty() ? "be started" : "import " + absl::StrJoin(imports, ", ");
   return absl::FailedPreconditionError(absl::StrCat(
-      "no Python can import ", absl::StrJoin(imports, ", "),
-      ". Tried: ", absl::StrJoin(passed, "; "),
+      "no Python can ", wanted, ". Tried: ", absl::StrJoin(passed, "; "),
       ". Install what is missing for one of them, or name a Python in $REGATTA_PYTHON"));
 }
 

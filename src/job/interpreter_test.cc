@@ -41,6 +41,12 @@ TEST_F(InterpreterTest, PassesOverWhatCannotImportAndSaysWhy) {
   EXPECT_THAT(python->version, HasSubstr("3."));
 }
 
+TEST_F(InterpreterTest, FindsAPythonWithoutWishesOrAFolder) {
+  const auto python = FindInterpreter({}, "");
+  ASSERT_TRUE(python.ok()) << python.status();
+  EXPECT_THAT(python->version, HasSubstr("3."));
+}
+
 TEST_F(InterpreterTest, ListsEveryCandidateWhenNoneWillDo) {
   const auto python = FindInterpreter({"no_such_module_at_all"}, folder_.path());
   EXPECT_EQ(python.status().code(), absl::StatusCode::kFailedPrecondition);

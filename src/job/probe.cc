@@ -72,7 +72,9 @@ absl::StatusOr<std::string> RunProbe(const std::vector<std::string>& argv,
   posix_spawn_file_actions_addopen(&actions, 0, "/dev/null", O_RDONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, out_end.get(), 1);
   posix_spawn_file_actions_adddup2(&actions, err_end.get(), 2);
-  posix_spawn_file_actions_addchdir_np(&actions, working_directory.c_str());
+  if (!working_directory.empty()) {
+    posix_spawn_file_actions_addchdir_np(&actions, working_directory.c_str());
+  }
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
   posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);  // ended with whatever it starts
