@@ -18,7 +18,7 @@ BINARY_MAGIC = (b"\x7fELF", b"!<arch>", b"PK\x03\x04", b"\x1f\x8b", b"MZ\x90")
 # Spelt so that this file does not offend against itself. Examples are about the user "me".
 FORBIDDEN = {
     "a path of one machine": re.compile(
-        r"(?<![\w.$}/])/(?:home/(?!me/)|Users/|wo" + r"rk/|tmp/w" + r"t/)\w"
+        r"(?<![\w.$}/])/(?:home/(?!me/)\w|Users/\w|wo" + r"rk/(?:main|shared|[.]\w)|tmp/w" + r"t/)"
     ),
     "a private registry": re.compile(
         r"https?://[\w.:@-]*(?:artifactory|nexus|verdaccio|devpi|pkg\.dev|codeartifact)[\w./-]*"

@@ -21,6 +21,9 @@ SUMMARY = re.compile(
     r"(?:in [\d.:]+ ?s?.*|\(\d+\))\s*=*$",
     re.MULTILINE,
 )
+# node --test: "ℹ pass 5" or "# pass 5" on a line of its own; GoogleTest: "[  PASSED  ] 34 tests.".
+NODE = re.compile(r"^(?:#|\u2139) (pass|fail) (\d+)$", re.MULTILINE)
+GTEST = re.compile(r"^\[  (PASSED|FAILED)  \] (\d+) tests?[.,]", re.MULTILINE)
 UNITTEST = re.compile(r"^Ran (\d+) tests? in .*\n+(OK|FAILED)(?: \((.*)\))?", re.MULTILINE)
 
 
@@ -35,6 +38,12 @@ def suite_counts(output: str) -> tuple[int, int] | None:
         }
         passed += counts.get("passed", 0)
         failed += counts.get("failed", 0) + counts.get("error", 0)
+        found = True
+    for match in (*NODE.finditer(output), *GTEST.finditer(output)):
+        if match.group(1).lower().startswith("pass"):
+            passed += int(match.group(2))
+        else:
+            failed += int(match.group(2))
         found = True
     for match in UNITTEST.finditer(output):
         bad = sum(int(n) for n in re.findall(r"(?:failures|errors)=(\d+)", match.group(3) or ""))

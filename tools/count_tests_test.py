@@ -24,6 +24,8 @@ def junit(name: str, status: str, output: str) -> str:
         (" Test Files  1 passed (1)\n      Tests  2 failed | 5 passed (7)\n", (5, 2)),
         ("Ran 4 tests in 0.100s\n\nFAILED (failures=1, errors=1)", (2, 2)),
         ("Ran 4 tests in 0.100s\n\nOK (skipped=1)", (3, 0)),
+        ("\u2139 tests 6\n\u2139 pass 5\n\u2139 fail 1\n\u2139 skipped 0\n", (5, 1)),
+        ("[  PASSED  ] 33 tests.\n[  FAILED  ] 1 test, listed below:\n[  FAILED  ] A.B\n", (33, 1)),
         ("3 passed the harbour", None),
     ],
 )

@@ -69,10 +69,15 @@ run_lane() {
       tools/setup.sh
       tools/build.sh "$1"
       ctest_lane "$1" -LE '^(lane[.].*|house|python|console)$' ;;
-    postgres | browser)
-      tools/setup.sh --lane "$1"
+    postgres)
+      tools/setup.sh --lane postgres
+      cmake --preset debug -DREGATTA_LANE_POSTGRES=ON >/dev/null
       tools/build.sh debug
-      ctest_lane debug -L "^lane[.]$1\$" ;;
+      ctest_lane debug -L '^lane[.]postgres$' ;;
+    browser)
+      tools/setup.sh --lane browser
+      tools/build.sh debug
+      ctest_lane debug -L '^lane[.]browser$' ;;
     fuzz)
       tools/setup.sh --lane fuzz
       tools/build.sh fuzz
