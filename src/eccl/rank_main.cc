@@ -30,8 +30,9 @@ int Check(ecclComm_t comm, int rank, int size) {
     const ecclResult_t result =
         ecclAllReduce(data.data(), data.data(), count, ecclFloat32, ecclSum, comm);
     if (result != ecclSuccess) return Fail(result);
+    const int expected = size * (size + 1) / 2;
     for (const float value : data) {
-      if (value != static_cast<float>(size * (size + 1) / 2)) {
+      if (value != static_cast<float>(expected)) {
         Say("error 0 wrong sum");
         return 1;
       }
@@ -75,7 +76,9 @@ int main(int argc, char** argv) {
     }
     Say("id " + hex);
   } else {
-    const std::string hex = std::getenv("ECCL_TEST_ID");
+    const char* given = std::getenv("ECCL_TEST_ID");
+    const std::string hex = given == nullptr ? "" : given;
+    if (hex.size() != 2 * sizeof(id.internal)) return 2;
     for (std::size_t i = 0; i < sizeof(id.internal); ++i) {
       id.internal[i] = static_cast<char>(std::stoi(hex.substr(2 * i, 2), nullptr, 16));
     }

@@ -1,5 +1,6 @@
 #include "eccl/reduce.h"
 
+#include <cmath>
 #include <cstdint>
 #include <cstring>
 #include <type_traits>
@@ -54,12 +55,17 @@ T Multiply(T a, T b) {
   }
 }
 template <typename T>
+bool IsNan(T value) {
+  if constexpr (std::is_floating_point_v<T>) return std::isnan(value);
+  return false;
+}
+template <typename T>
 T Max(T a, T b) {
-  return (a > b || a != a) ? a : b;
+  return (a > b || IsNan(a)) ? a : b;
 }
 template <typename T>
 T Min(T a, T b) {
-  return (a < b || a != a) ? a : b;
+  return (a < b || IsNan(a)) ? a : b;
 }
 
 template <typename E, auto kCombine>

@@ -1,5 +1,6 @@
 """Making all ranks start from the same state."""
 
+import ctypes
 import io
 import pickle
 from collections.abc import Iterable, Mapping
@@ -54,7 +55,7 @@ def broadcast_object(obj: Any, root_rank: int = 0, name: str | None = None) -> A
     data = ops.broadcast_(data, root_rank, f"{label}.data")
     if basics.rank() == root_rank:
         return obj
-    return torch.load(io.BytesIO(data.numpy().tobytes()))
+    return torch.load(io.BytesIO(ctypes.string_at(data.data_ptr(), data.numel())))
 
 
 def broadcast_optimizer_state(optimizer: torch.optim.Optimizer, root_rank: int = 0) -> None:
