@@ -29,14 +29,28 @@ def fetch(url: str) -> tuple[bytes, str]:
 
 
 def first_page_bytes(address: str) -> int:
-    """The page, and every script and style sheet that it names: what a first visit must load."""
+    """The page, what it names, the code of the list of runs, and all that these import statically.
+
+    Graph, plots and the other language load later and do not count.
+    """
     raw, html = fetch(address + "/")
-    named = re.findall(r"<(?:script|link)[^>]+(?:src|href)=\"([^\"]+\.(?:js|css))\"", html)
-    if not named:
+    waiting = re.findall(r"<(?:script|link)[^>]+(?:src|href)=\"(/[^\"]+\.(?:js|css))\"", html)
+    if not waiting:
         raise Wrong("the first page names no script: is the console built in?")
-    total = len(raw)
-    for path in dict.fromkeys(named):
-        total += len(fetch(urllib.parse.urljoin(address + "/", path))[0])
+    total, seen = len(raw), set()
+    while waiting:
+        path = waiting.pop()
+        if path in seen:
+            continue
+        seen.add(path)
+        packed, text = fetch(urllib.parse.urljoin(address + "/", path))
+        total += len(packed)
+        if path.endswith(".js"):
+            found = re.findall(r"(?:from|import)\s*\"\./([^\"]+\.js)\"", text)
+            found += re.findall(r"\b(runs-page-[\w-]+\.(?:js|css))\"", text)
+            waiting += [f"/assets/{name}" for name in found]
+    if not any("/runs-page-" in path for path in seen):
+        raise Wrong("the first page does not lead to the list of runs: has its file another name?")
     return total
 
 
