@@ -224,10 +224,11 @@ base::Json BodyReader::Object(const std::string& name) {
 }
 
 absl::Status BodyReader::Finish() {
+  // A misspelt field comes before the one that is then missing.
   for (const auto& [key, value] : json_.items()) {
     if (Contains(known_, key)) continue;
-    Fail(absl::InvalidArgumentError(
-        absl::StrCat("there is no field ", Quoted(key), " here", base::DidYouMean(key, known_))));
+    return absl::InvalidArgumentError(absl::StrCat("there is no field ", Quoted(key), " here",
+                                                   base::DidYouMean(key, known_)));
   }
   return status_;
 }
