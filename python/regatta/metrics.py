@@ -20,8 +20,8 @@ def log_metric(name: str, value: float, step: int | None = None) -> None:
     name : str
         Name of the metric, for example ``"loss"``.
     value : float
-        Anything ``float()`` accepts, a zero-dimensional tensor too. NaN and infinities are written
-        as the strings ``"NaN"``, ``"Infinity"`` and ``"-Infinity"``, which JSON has no numbers for.
+        Anything ``float()`` accepts, a zero-dimensional tensor too. NaN and infinities, which JSON
+        does not have, are written as null (docs/formats/metrics.md).
     step : int, optional
         Position on the plot's axis: epoch, iteration. Left out when None.
     """
@@ -29,13 +29,10 @@ def log_metric(name: str, value: float, step: int | None = None) -> None:
     if not path:
         return
     number = float(value)
-    shown: float | str = number
-    if not math.isfinite(number):
-        shown = "NaN" if math.isnan(number) else ("Infinity" if number > 0 else "-Infinity")
-    record: dict[str, object] = {"name": name, "value": shown}
+    record: dict[str, object] = {"name": name, "value": number if math.isfinite(number) else None}
     if step is not None:
         record["step"] = int(step)
-    record["time"] = time.time_ns() // 1000
+    record["time"] = time.time()
     line = (json.dumps(record) + "\n").encode()
     # One write on an append-only descriptor: lines of two ranks never mix.
     descriptor = os.open(path, os.O_WRONLY | os.O_APPEND | os.O_CREAT | os.O_CLOEXEC, 0o644)

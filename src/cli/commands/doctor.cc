@@ -6,7 +6,9 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <chrono>
 #include <cstdio>
+#include <map>
 #include <thread>
 
 #include "absl/strings/str_cat.h"
@@ -21,6 +23,8 @@
 #include "cli/terminal.h"
 #include "job/interpreter.h"
 #include "job/memory_cgroup.h"
+#include "job/probe.h"
+#include "job/python_path.h"
 #include "server/owner.h"
 
 namespace regatta::cli {
@@ -45,6 +49,27 @@ Finding CheckPython(const std::string& what, const std::vector<std::string>& imp
   if (!python.ok()) return {when_missing, what, std::string(python.status().message())};
   return {Verdict::kGood, what,
           absl::StrCat(python->path, " (", python->version, "): ", python->why)};
+}
+
+// Which libeccl the Python package loads.
+Finding CheckEccl() {
+  const auto python = job::FindInterpreter({"regatta"}, CurrentFolder());
+  if (!python.ok()) return {Verdict::kNote, "libeccl", std::string(python.status().message())};
+  std::map<std::string, std::string> env;
+  for (char** entry = environ; *entry != nullptr; ++entry) {
+    const std::string_view text = *entry;
+    const std::size_t equals = text.find('=');
+    if (equals != text.npos) env.emplace(text.substr(0, equals), text.substr(equals + 1));
+  }
+  job::AddRegattaPythonPath(&env);
+  const auto found = job::RunProbe(
+      {python->path, "-c", "import regatta._library as l; print(l.load()._name, end='')"}, env, "/",
+      std::chrono::seconds(20));
+  if (found.ok()) return {Verdict::kGood, "libeccl", *found};
+  // The last line of Python's complaint says it.
+  const std::string message(found.status().message());
+  return {Verdict::kNote, "libeccl",
+          message.substr(message.find_last_of('\n', message.size() - 2) + 1)};
 }
 
 // The median of a few small durable writes: what one commit costs at least.
@@ -151,7 +176,7 @@ int Doctor(const Invocation& call, const base::Config& settings) {
   findings.push_back(CheckPort(settings.Text("listen")));
   findings.push_back(CheckPython("python", {}, Verdict::kBad));
   findings.push_back(CheckPython("python for training", {"torch", "regatta"}, Verdict::kNote));
-  findings.push_back(CheckPython("libeccl", {"regatta.eccl"}, Verdict::kNote));
+  findings.push_back(CheckEccl());
   const bool good = std::none_of(findings.begin(), findings.end(), [](const Finding& finding) {
     return finding.verdict == Verdict::kBad;
   });
