@@ -120,7 +120,7 @@ TEST_F(EngineCacheTest, RunsAgainWhenADeclaredCodeFileChanged) {
 TEST_F(EngineCacheTest, IgnoresModificationTimes) {
   Run(Pipeline("[0.1]"));
   std::filesystem::last_write_time(
-      folder_ + "/work/code.sh",
+      folder_ + "/pipeline/code.sh",
       std::filesystem::file_time_type::clock::now() + std::chrono::hours(5));
   EXPECT_EQ(Run(Pipeline("[0.1]")).cached_steps, 3);
 }

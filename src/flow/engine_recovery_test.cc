@@ -174,7 +174,7 @@ class EngineFaultTest : public EngineTest, public ::testing::WithParamInterface<
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
   }
   std::vector<std::string> Effects() {
-    std::ifstream file(folder_ + "/work/effects");
+    std::ifstream file(folder_ + "/pipeline/effects");
     std::vector<std::string> lines;
     for (std::string line; std::getline(file, line);) lines.push_back(line);
     return lines;
@@ -236,7 +236,7 @@ TEST_F(EngineOwner, DISABLED_TheOwner) {
   });
   RunRequest request;
   request.yaml = kEffects;
-  request.working_directory = std::string(folder) + "/work";
+  request.working_directory = std::string(folder) + "/pipeline";
   request.attach_interrupted = true;
   const auto run = (*engine)->CreateRun(request, nullptr);
   if (run.status().code() == absl::StatusCode::kResourceExhausted) _exit(kRefused);

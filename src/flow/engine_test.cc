@@ -67,7 +67,7 @@ entry_points:
   EXPECT_EQ(spec.env.at("PF_RUN_ID"), run.id);
   EXPECT_EQ(spec.env.at("PF_USER_NAME"), "ada");
   EXPECT_EQ(spec.env.at("PF_LOOP_ARGUMENT"), "");
-  EXPECT_EQ(spec.working_directory, folder_ + "/work");
+  EXPECT_EQ(spec.working_directory, folder_ + "/pipeline");
   const StepDetail step = Step(run.id, "train");
   EXPECT_EQ(step.env.at("MY_TOKEN"), "***");
   EXPECT_EQ(step.parameters, base::Json({{"count", 7}, {"lr", 0.1}}));
@@ -320,8 +320,9 @@ TEST_F(EngineTest, FailsAStepThatDoesNotWriteItsOutput) {
   Open();
   const RunDetail run = Run(kWithReport);
   EXPECT_EQ(run.state, RunState::kFailed);
-  EXPECT_THAT(run.message, HasSubstr("did not write its output artifact model (expected at " +
-                                     folder_ + "/state/runs/" + run.id + "/work/artifacts/model)"));
+  EXPECT_THAT(run.message,
+              HasSubstr("did not write its output artifact model (expected at " + folder_ +
+                        "/state/runs/" + run.id + "/" + "work/artifacts/model)"));
 }
 
 TEST_F(EngineTest, FailsAStepWhoseOutputLinksOutOfTheRun) {

@@ -25,7 +25,7 @@ class EngineTest : public ::testing::Test {
     char name[] = "/tmp/regatta-flow-test-XXXXXX";
     ASSERT_NE(mkdtemp(name), nullptr);
     folder_ = name;
-    std::filesystem::create_directory(folder_ + "/work");
+    std::filesystem::create_directory(folder_ + "/pipeline");
   }
   void TearDown() override {
     Close();
@@ -67,7 +67,7 @@ class EngineTest : public ::testing::Test {
     RunRequest request;
     request.yaml = yaml;
     request.created_by = "ada";
-    request.working_directory = folder_ + "/work";
+    request.working_directory = folder_ + "/pipeline";
     return request;
   }
 
@@ -139,7 +139,7 @@ class EngineTest : public ::testing::Test {
   }
 
   void WriteFile(const std::string& name, const std::string& content) {
-    std::ofstream(folder_ + "/work/" + name) << content;
+    std::ofstream(folder_ + "/pipeline/" + name) << content;
   }
 
   std::string folder_;
