@@ -101,6 +101,10 @@ void AddServe(CLI::App* app, Invocation* call) {
 void AddRuns(CLI::App* app, Invocation* call) {
   CLI::App* runs =
       AddCommand(app, call, "runs", "List, show, stop runs; read their logs", "runs list");
+  runs->footer(
+      "All but `stop` only look: where no `regatta run` or `regatta serve` is at work they show "
+      "what\n"
+      "was stored last, and resume nothing.");
   runs->require_subcommand(0, 1);
   const auto add_list_options = [call](CLI::App* command) {
     command->add_option("--state", call->states, "Only runs in these states")
@@ -134,6 +138,10 @@ void AddRuns(CLI::App* app, Invocation* call) {
   AddOutput(list, call);
   AddOutput(sub("show", "Show one run and its steps", false), call);
   CLI::App* stop = sub("stop", "Stop a run politely", false);
+  stop->footer(
+      "Steps get SIGTERM, and SIGKILL after their grace period; the post-process step still runs.\n"
+      "A run whose `regatta run` or `regatta serve` died is taken up just to be stopped: the\n"
+      "command waits until that is done. Other unfinished runs stay as they are.");
   stop->add_flag("--force", call->force, "Kill at once and skip the post-process step");
   AddOutput(stop, call);
   CLI::App* logs = sub("logs", "Print what a step has written", true);

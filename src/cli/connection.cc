@@ -29,11 +29,18 @@ absl::StatusOr<Connection> Connect(const base::Config& settings, const ConnectOp
       if (!absl::IsUnavailable(last)) return last;
       continue;
     }
-    if (!options.may_own) {
+    if (options.when_unowned == WhenUnowned::kLook) {
+      ASSIGN_OR_RETURN(connection.look, Looker::Open(settings));
+      connection.api =
+          std::make_unique<ApiClient>(connection.look->url(), connection.look->token());
+      return connection;
+    }
+    if (options.when_unowned == WhenUnowned::kFail) {
       return absl::UnavailableError(
           absl::StrCat("no regatta serves ", home, "; start one with `regatta serve`"));
     }
-    auto own = OwnerProcess::Start({.home = home, .port = options.port}, settings);
+    auto own = OwnerProcess::Start({.home = home, .port = options.port, .take_up = options.take_up},
+                                   settings);
     if (own.ok()) {
       connection.own = *std::move(own);
       connection.api = std::make_unique<ApiClient>(connection.own->url(), connection.own->token());

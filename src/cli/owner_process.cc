@@ -38,22 +38,20 @@ class OwnerProcessImpl final : public OwnerProcess {
  public:
   absl::Status Begin(const OwnerProcessOptions& options, const base::Config& settings) {
     ASSIGN_OR_RETURN(owner_, server::Owner::Acquire(options.home));
-    std::string store_url = settings.Text("store");
-    if (store_url.empty()) {
-      store_url = absl::StrCat("sqlite://", base::JoinPath(options.home, "regatta.db"));
-    }
     const std::vector<store::Schema> schemas = {server::ServerSchema(), flow::Engine::Schema()};
-    ASSIGN_OR_RETURN(store_, store::Store::Open({.url = store_url}, schemas));
+    ASSIGN_OR_RETURN(store_, store::Store::Open({.url = StoreUrlOf(settings)}, schemas));
     job::LocalExecutorOptions executor;
     executor.cpus = settings.Number("cpus");
     executor.memory_bytes = settings.Integer("memory_mib") << 20;
     executor.max_processes = static_cast<int>(settings.Integer("max_processes"));
-    ASSIGN_OR_RETURN(engine_,
-                     flow::Engine::Open({.store = store_.get(),
-                                         .folder = options.home,
-                                         .make_executor = [executor](base::EventSink* sink) {
-                                           return job::NewLocalExecutor(executor, sink);
-                                         }}));
+    ASSIGN_OR_RETURN(engine_, flow::Engine::Open({.store = store_.get(),
+                                                  .folder = options.home,
+                                                  .make_executor =
+                                                      [executor](base::EventSink* sink) {
+                                                        return job::NewLocalExecutor(executor,
+                                                                                     sink);
+                                                      },
+                                                  .take_up = options.take_up}));
     ASSIGN_OR_RETURN(server_, server::Server::Start({.store = store_.get(),
                                                      .engine = engine_.get(),
                                                      .address = options.address,
@@ -98,6 +96,12 @@ std::string HomeOf(const base::Config& settings) {
   std::string home = path.string();
   while (home.size() > 1 && home.back() == '/') home.pop_back();
   return home;
+}
+
+std::string StoreUrlOf(const base::Config& settings) {
+  const std::string url = settings.Text("store");
+  if (!url.empty()) return url;
+  return absl::StrCat("sqlite://", base::JoinPath(HomeOf(settings), "regatta.db"));
 }
 
 }  // namespace regatta::cli

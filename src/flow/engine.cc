@@ -59,6 +59,12 @@ absl::StatusOr<std::unique_ptr<Engine>> Engine::Open(EngineOptions options) {
   return engine;
 }
 
+absl::StatusOr<std::unique_ptr<Engine>> Engine::OpenToLook(store::Store* store) {
+  auto engine = std::make_unique<EngineImpl>(EngineOptions{.store = store});
+  RETURN_IF_ERROR(engine->StartToLook());
+  return engine;
+}
+
 EngineImpl::EngineImpl(EngineOptions options)
     : options_(std::move(options)), store_(*options_.store) {}
 
@@ -73,6 +79,13 @@ absl::Status EngineImpl::Start() {
   background_ = std::make_unique<Background>(2);
   thread_ = std::thread([this] { Loop(); });
   return absl::OkStatus();
+}
+
+absl::Status EngineImpl::StartToLook() { return ReadLastEventId(); }
+
+absl::Status EngineImpl::CheckMayChange() const {
+  if (executor_ != nullptr) return absl::OkStatus();
+  return absl::FailedPreconditionError("only the owner of the state directory can change runs");
 }
 
 EngineImpl::~EngineImpl() {
@@ -91,6 +104,7 @@ EngineImpl::~EngineImpl() {
 
 absl::StatusOr<CreatedRun> EngineImpl::CreateRun(const RunRequest& request,
                                                  std::vector<Problem>* problems) {
+  RETURN_IF_ERROR(CheckMayChange());
   RETURN_IF_ERROR(CheckRequest(request));
   ASSIGN_OR_RETURN(std::shared_ptr<const Pipeline> pipeline, ReadPipeline(request, problems));
   auto run = std::make_shared<Run>();
@@ -151,6 +165,7 @@ void EngineImpl::Create(std::shared_ptr<Run> run, bool attach, Answer answer,
     return;
   }
   if (attach) {
+    if (absl::Status taken = TakeUpInterrupted(*run); !taken.ok()) return answer(taken);
     Run* interrupted = nullptr;
     for (const auto& [id, other] : runs_) {
       if (!other->recovered || other->attached || other->project != run->project ||
@@ -215,6 +230,7 @@ void EngineImpl::Discard(const std::string& run_id) {
 }
 
 absl::StatusOr<RunView> EngineImpl::StopRun(const std::string& run_id, bool force) {
+  RETURN_IF_ERROR(CheckMayChange());
   std::promise<absl::StatusOr<RunView>> promise;
   auto answered = promise.get_future();
   auto result = std::make_shared<absl::StatusOr<RunView>>(absl::InternalError("no answer"));
@@ -228,17 +244,31 @@ absl::StatusOr<RunView> EngineImpl::StopRun(const std::string& run_id, bool forc
 void EngineImpl::Stop(const std::string& run_id, bool force, Answer answer,
                       std::shared_ptr<absl::StatusOr<RunView>> result) {
   if (closing_) return answer(absl::UnavailableError("the engine is closing"));
-  const auto it = runs_.find(run_id);
+  auto it = runs_.find(run_id);
+  bool taken_up = false;
   if (it == runs_.end() || IsFinal(it->second->state)) {
     auto stored = GetRun(run_id);
     if (!stored.ok()) return answer(stored.status());
-    return answer(absl::FailedPreconditionError(absl::StrCat("run ", run_id, " has ended (",
-                                                             StateName(stored->state),
-                                                             "); only an unfinished run can "
-                                                             "be stopped")));
+    if (it != runs_.end() || IsFinal(stored->state)) {
+      return answer(absl::FailedPreconditionError(absl::StrCat("run ", run_id, " has ended (",
+                                                               StateName(stored->state),
+                                                               "); only an unfinished run can "
+                                                               "be stopped")));
+    }
+    if (const absl::Status status = TakeUpRun(run_id); !status.ok()) return answer(status);
+    it = runs_.find(run_id);
+    taken_up = true;
   }
   Run& run = *it->second;
-  if (run.stop == StopKind::kForced || (run.stop == StopKind::kPlain && !force)) {
+  const bool has_ended = IsFinal(run.state);  // it could not be taken up and has failed
+  const bool enough = run.stop == StopKind::kForced || (run.stop == StopKind::kPlain && !force);
+  if (taken_up && (has_ended || enough)) {
+    // Its owner died while it was stopping it: now that goes on.
+    *result = run.View();
+    answers_.push_back(answer);
+    return;
+  }
+  if (enough) {
     return answer(absl::FailedPreconditionError(
         absl::StrCat("run ", run_id, " is being stopped already",
                      force ? "" : "; a forced stop kills its processes at once")));

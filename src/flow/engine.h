@@ -14,12 +14,19 @@
 
 namespace regatta::flow {
 
+// What becomes of the unfinished runs of an earlier owner.
+enum class TakeUp {
+  kAll,        // all go on at once
+  kWhenAsked,  // a run goes on once it is stopped, or attached to; the others stay as they are
+};
+
 struct EngineOptions {
   store::Store* store = nullptr;  // must outlive the engine
   // Absolute folder for runs: <folder>/runs/<run id>/<step>/..., artifacts and job folders inside.
   std::string folder;
   // Makes the executor; the engine is its sink. Absent: the local one with default options.
   std::function<absl::StatusOr<std::unique_ptr<job::Executor>>(base::EventSink*)> make_executor;
+  TakeUp take_up = TakeUp::kAll;
 };
 
 struct RunRequest {
@@ -79,9 +86,13 @@ class Engine {
   // The tables of this room; give them to Store::Open.
   static store::Schema Schema();
 
-  // Recovers every unfinished run: finished processes are read from their exit files, living ones
-  // are adopted, the rest is scheduled. Returns once that is done.
+  // Recovers unfinished runs (`take_up`): finished processes are read from their exit files, living
+  // ones are adopted, the rest is scheduled. Returns once that is done.
   static absl::StatusOr<std::unique_ptr<Engine>> Open(EngineOptions options);
+  // For a process that does not own the state directory: answers from what is stored and changes
+  // nothing, starts nothing; an owner may work beside it. CreateRun and StopRun are
+  // kFailedPrecondition, listeners are never woken. `store` may be open only to look.
+  static absl::StatusOr<std::unique_ptr<Engine>> OpenToLook(store::Store* store);
   // Stops taking work and closes; processes of running steps go on and are adopted by the next
   // owner.
   virtual ~Engine() = default;
@@ -91,7 +102,9 @@ class Engine {
   // kAlreadyExists.
   virtual absl::StatusOr<CreatedRun> CreateRun(const RunRequest& request,
                                                std::vector<Problem>* problems) = 0;
-  // kNotFound; kFailedPrecondition for a final run, and for a second plain stop.
+  // kNotFound; kFailedPrecondition for a final run, and for a second plain stop. A run of an
+  // earlier owner that was not taken up yet is taken up to be stopped: nothing more of it is
+  // started.
   virtual absl::StatusOr<RunView> StopRun(const std::string& run_id, bool force) = 0;
 
   virtual absl::StatusOr<RunPage> ListRuns(const RunFilter& filter) = 0;

@@ -34,6 +34,7 @@ class EngineImpl : public Engine, public base::EventSink {
   explicit EngineImpl(EngineOptions options);
   ~EngineImpl() override;
   absl::Status Start();
+  absl::Status StartToLook();
 
   void Publish(base::Event event) override;
 
@@ -115,9 +116,14 @@ class EngineImpl : public Engine, public base::EventSink {
   void ApplyOutputs(StepRun& step, absl::StatusOr<std::map<std::string, ArtifactList>> outputs);
   void RunAgain(StepRun& step, const std::string& why);
 
-  // --- recovery.cc (before the thread starts)
+  // --- recovery.cc (before the thread starts, or turn)
+  absl::Status ReadLastEventId();
   absl::Status Recover();
   absl::Status RecoverRun(const store::Row& row);
+  // An unfinished run that is not in memory.
+  absl::Status TakeUpRun(const std::string& run_id);
+  // The newest unfinished run of this request; does nothing when it is in memory or not there.
+  absl::Status TakeUpInterrupted(const Run& request);
 
   // --- queries.cc
   struct StepRow {
@@ -130,6 +136,8 @@ class EngineImpl : public Engine, public base::EventSink {
   void OverlayStorageProblem(RunView& run);
 
   StepRun* FindStep(const std::string& run_id, const std::string& step_id);
+  // kFailedPrecondition in an engine that only looks.
+  absl::Status CheckMayChange() const;
 
   const EngineOptions options_;
   store::Store& store_;

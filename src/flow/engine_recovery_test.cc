@@ -133,6 +133,81 @@ TEST_F(EngineRecoveryTest, GoesOnWithEventIds) {
   EXPECT_EQ(events->front().id, last + 1);
 }
 
+TEST_F(EngineRecoveryTest, TakesUpOnlyTheRunThatIsStopped) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  Open();
+  const std::string stopped = Create(kChain);
+  ASSERT_TRUE(WaitForState(stopped, "a", StepState::kRunning));
+  const std::string other = Create("name: other\nentry_points:\n  o: {command: x}\n");
+  ASSERT_TRUE(WaitForState(other, "o", StepState::kRunning));
+  Close();
+  machine_.Finish("o", job::JobState::kSucceeded);
+  Open(TakeUp::kWhenAsked);
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kSucceeded; };
+  const auto run = engine_->StopRun(stopped, false);
+  ASSERT_TRUE(run.ok()) << run.status();
+  EXPECT_EQ(run->state, RunState::kTerminating);
+  EXPECT_EQ(WaitForEnd(stopped).state, RunState::kTerminated) << States(stopped);
+  EXPECT_THAT(machine_.Launched(), UnorderedElementsAre("a", "o", "report"));
+  EXPECT_EQ(Step(other, "o").state, StepState::kRunning);
+  EXPECT_TRUE(absl::IsFailedPrecondition(engine_->StopRun(stopped, false).status()));
+  Close();
+  Open();
+  EXPECT_EQ(WaitForEnd(other).state, RunState::kSucceeded);
+}
+
+TEST_F(EngineRecoveryTest, StopThatWasInterruptedGoesOnWhenItIsAskedForAgain) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  machine_.stop_ends_jobs = false;
+  Open();
+  const std::string id = Create(kChain);
+  ASSERT_TRUE(WaitForState(id, "a", StepState::kRunning));
+  ASSERT_TRUE(engine_->StopRun(id, false).ok());
+  ASSERT_TRUE(WaitForState(id, "a", StepState::kTerminating));
+  Close();
+  Open(TakeUp::kWhenAsked);
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kSucceeded; };
+  ASSERT_TRUE(engine_->StopRun(id, false).ok());
+  machine_.Finish("a", job::JobState::kTerminated);
+  EXPECT_EQ(WaitForEnd(id).state, RunState::kTerminated) << States(id);
+}
+
+TEST_F(EngineRecoveryTest, TakesUpTheRunThatIsAttachedTo) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  Open();
+  const std::string id = Create(kChain);
+  ASSERT_TRUE(WaitForState(id, "a", StepState::kRunning));
+  Close();
+  Open(TakeUp::kWhenAsked);
+  RunRequest request = Request(kChain);
+  request.attach_interrupted = true;
+  const auto created = engine_->CreateRun(request, nullptr);
+  ASSERT_TRUE(created.ok()) << created.status();
+  EXPECT_TRUE(created->attached);
+  EXPECT_EQ(created->run.id, id);
+  machine_.Finish("a", job::JobState::kSucceeded);
+  EXPECT_TRUE(WaitForState(id, "b", StepState::kRunning)) << States(id);
+  EXPECT_EQ(machine_.LaunchesOf("a"), 1);
+}
+
+TEST_F(EngineRecoveryTest, WhoOnlyLooksChangesNothing) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  Open();
+  const std::string id = Create(kChain);
+  ASSERT_TRUE(WaitForState(id, "a", StepState::kRunning));
+  Close();
+  machine_.Finish("a", job::JobState::kSucceeded);
+  auto looker = Engine::OpenToLook(store_.get());
+  ASSERT_TRUE(looker.ok()) << looker.status();
+  EXPECT_EQ((*looker)->ListRuns({})->total, 1);
+  const auto steps = (*looker)->ListSteps(id, {}, 10, "");
+  ASSERT_TRUE(steps.ok()) << steps.status();
+  EXPECT_EQ((*looker)->GetStep(id, steps->items[0].id)->state, StepState::kRunning);
+  EXPECT_TRUE(absl::IsFailedPrecondition((*looker)->StopRun(id, true).status()));
+  EXPECT_TRUE(absl::IsFailedPrecondition((*looker)->CreateRun(Request(kChain), nullptr).status()));
+  EXPECT_EQ(machine_.Launched().size(), 1u);
+}
+
 #ifdef REGATTA_FAULTS
 
 // Real processes from here on. The test executes itself as the owner (TheOwner below), with fault

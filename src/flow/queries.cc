@@ -316,7 +316,7 @@ absl::StatusOr<StepDetail> EngineImpl::GetStep(const std::string& run_id,
     if (item.contains("signal")) rank.signal = item["signal"].get<int>();
     step.ranks.push_back(std::move(rank));
   }
-  if (!IsFinal(step.state) && !row.job_id.empty()) {
+  if (executor_ != nullptr && !IsFinal(step.state) && !row.job_id.empty()) {
     if (const auto status = executor_->Status(row.job_id); status.ok()) {
       step.ranks = RanksOf(*status);
     }

@@ -11,6 +11,12 @@ namespace {
 
 using store::Row;
 
+constexpr char kSelectRuns[] =
+    "SELECT r.id, r.project, r.created_by, r.name, r.source, r.state, r.message, "
+    "r.created_at, r.started_at, r.stop, r.failing, r.cached_steps, "
+    "r.request_digest, s.working_directory, s.yaml, s.parameters, s.disabled "
+    "FROM flow_runs r JOIN flow_run_specs s ON s.run_id = r.id ";
+
 void Count(Run& run, StepState state) { ++run.counts[static_cast<std::size_t>(state)]; }
 
 bool IsGood(StepState state) {
@@ -87,19 +93,46 @@ absl::Status Restore(Run& run, const Row& row) {
 
 }  // namespace
 
-absl::Status EngineImpl::Recover() {
+absl::Status EngineImpl::ReadLastEventId() {
   ASSIGN_OR_RETURN(const std::vector<Row> last, store_.Read("SELECT MAX(id) FROM flow_events"));
   last_event_id_ = last.empty() ? 0 : last[0].Int(0);
   next_event_id_ = last_event_id_ + 1;
-  ASSIGN_OR_RETURN(
-      const std::vector<Row> rows,
-      store_.Read("SELECT r.id, r.project, r.created_by, r.name, r.source, r.state, r.message, "
-                  "r.created_at, r.started_at, r.stop, r.failing, r.cached_steps, "
-                  "r.request_digest, s.working_directory, s.yaml, s.parameters, s.disabled "
-                  "FROM flow_runs r JOIN flow_run_specs s ON s.run_id = r.id "
-                  "WHERE r.finished_at = 0 ORDER BY r.id"));
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::Recover() {
+  RETURN_IF_ERROR(ReadLastEventId());
+  if (options_.take_up == TakeUp::kWhenAsked) return absl::OkStatus();
+  ASSIGN_OR_RETURN(const std::vector<Row> rows,
+                   store_.Read(absl::StrCat(kSelectRuns, "WHERE r.finished_at = 0 ORDER BY r.id")));
   for (const Row& row : rows) RETURN_IF_ERROR(RecoverRun(row));
   return absl::OkStatus();
+}
+
+absl::Status EngineImpl::TakeUpRun(const std::string& run_id) {
+  ASSIGN_OR_RETURN(const std::vector<Row> rows,
+                   store_.Read(absl::StrCat(kSelectRuns, "WHERE r.id = ?"), {run_id}));
+  const absl::Status status = rows.empty()
+                                  ? absl::NotFoundError(absl::StrCat("there is no run ", run_id))
+                                  : RecoverRun(rows[0]);
+  if (status.ok()) return status;
+  // Half of a run must not stay in memory.
+  if (const auto it = runs_.find(run_id); it != runs_.end()) {
+    std::erase(dirty_runs_, it->second.get());
+    runs_.erase(it);
+  }
+  return status;
+}
+
+absl::Status EngineImpl::TakeUpInterrupted(const Run& request) {
+  if (options_.take_up == TakeUp::kAll) return absl::OkStatus();
+  ASSIGN_OR_RETURN(
+      const std::vector<Row> rows,
+      store_.Read("SELECT id FROM flow_runs WHERE finished_at = 0 AND stop = 0 AND project = ? "
+                  "AND request_digest = ? ORDER BY id DESC LIMIT 1",
+                  {request.project, request.request_digest}));
+  if (rows.empty() || runs_.contains(rows[0].Text(0))) return absl::OkStatus();
+  return TakeUpRun(rows[0].Text(0));
 }
 
 absl::Status EngineImpl::RecoverRun(const Row& row) {

@@ -81,14 +81,14 @@ absl::StatusOr<Endpoint> ReadEndpoint(const std::string& home) {
   return endpoint;
 }
 
+}  // namespace
+
 absl::Status CheckStateVersion(const std::string& home) {
   const std::string path = base::JoinPath(home, "VERSION");
   const auto text = base::ReadFile(path, kSmallFile);
   if (!text.ok()) {
-    if (text.status().code() != base::Code::kNotFound) return HomeError(home, text.status());
-    const base::Status written =
-        base::WriteFileDurably(path, absl::StrCat(kStateVersion, "\n"), 0600);
-    return written.ok() ? absl::OkStatus() : HomeError(home, written);
+    return text.status().code() == base::Code::kNotFound ? absl::OkStatus()
+                                                         : HomeError(home, text.status());
   }
   int version = 0;
   const auto [end, error] = std::from_chars(text->data(), text->data() + text->size(), version);
@@ -103,8 +103,6 @@ absl::Status CheckStateVersion(const std::string& home) {
   }
   return absl::OkStatus();
 }
-
-}  // namespace
 
 absl::StatusOr<std::unique_ptr<Owner>> Owner::Acquire(const std::string& home) {
   if (const base::Status made = base::MakeFolders(home, 0700); !made.ok()) {
@@ -136,6 +134,12 @@ absl::StatusOr<std::unique_ptr<Owner>> Owner::Acquire(const std::string& home) {
 
 absl::Status Owner::Prepare() {
   RETURN_IF_ERROR(CheckStateVersion(home_));
+  const std::string version = base::JoinPath(home_, "VERSION");
+  if (::access(version.c_str(), F_OK) != 0) {
+    const base::Status written =
+        base::WriteFileDurably(version, absl::StrCat(kStateVersion, "\n"), 0600);
+    if (!written.ok()) return HomeError(home_, written);
+  }
   // Whatever stands there is of an owner that died.
   if (::unlink(EndpointPath(home_).c_str()) != 0 && errno != ENOENT) {
     return HomeError(home_, base::ErrnoStatus(errno, "cannot remove endpoint.json"));

@@ -59,6 +59,10 @@ class Owner {
 // the directory cannot be read.
 absl::StatusOr<std::optional<Endpoint>> FindOwner(const std::string& home);
 
+// kFailedPrecondition when a newer Regatta has written `home`. A directory that is not there, or in
+// which nothing was written yet, is fine.
+absl::Status CheckStateVersion(const std::string& home);
+
 // The command line's token in `home`. kPermissionDenied when the file belongs to somebody else.
 absl::StatusOr<std::string> ReadToken(const std::string& home);
 

@@ -283,6 +283,31 @@ TEST(StoreContract, AnOlderProgramRefusesANewerState) {
   EXPECT_EQ(CountBoats(*OpenOrDie(url, 2)), 1);
 }
 
+TEST(StoreContract, WhoOnlyLooksSeesWhatOthersStoreAndCannotWrite) {
+  const std::string url = NewDatabaseUrl();
+  auto owner = OpenOrDie(url);
+  auto looker = Store::Open({.url = url, .look_only = true}, {BoatsSchema()});
+  ASSERT_TRUE(looker.ok()) << looker.status();
+  AddBoatOrDie(*owner, 1);
+  EXPECT_EQ(CountBoats(**looker), 1);
+  EXPECT_EQ((*looker)->Begin().status().code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_EQ((*looker)->Describe(), owner->Describe());
+}
+
+TEST(StoreContract, WhoOnlyLooksMigratesNothing) {
+  const std::string url = NewDatabaseUrl();
+  const auto look = [&](int versions) {
+    return Store::Open({.url = url, .look_only = true}, {BoatsSchema(versions)}).status();
+  };
+  EXPECT_EQ(look(1).code(), absl::StatusCode::kNotFound) << look(1);
+  OpenOrDie(url, 1);
+  EXPECT_TRUE(look(1).ok()) << look(1);
+  EXPECT_EQ(look(2).code(), absl::StatusCode::kFailedPrecondition);
+  EXPECT_THAT(look(2).message(), HasSubstr("older Regatta; `regatta serve` brings it forward"));
+  OpenOrDie(url, 2);
+  EXPECT_THAT(look(1).message(), HasSubstr("was written by a newer Regatta"));
+}
+
 TEST(StoreContract, AMigrationThatFailsLeavesNothing) {
   const std::string url = NewDatabaseUrl();
   Schema broken = BoatsSchema();

@@ -58,18 +58,9 @@ absl::Status MigrateRoom(Connection& connection, const Schema& schema) {
   return absl::OkStatus();
 }
 
-}  // namespace
-
-absl::Status Migrate(Connection& connection, const std::string& shown,
-                     absl::Span<const Schema> schemas) {
-  for (const Schema& schema : schemas) RETURN_IF_ERROR(CheckSchema(schema));
-  RETURN_IF_ERROR(InTransaction(connection, [&]() -> absl::Status {
-    return connection.Run(
-        "CREATE TABLE IF NOT EXISTS schema_versions ("
-        "room TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, "
-        "applied_at BIGINT NOT NULL, PRIMARY KEY (room, version))",
-        {}, nullptr, nullptr);
-  }));
+// Whether a schema of the database is older than ours; an error when one is newer.
+absl::StatusOr<bool> IsBehind(Connection& connection, const std::string& shown,
+                              absl::Span<const Schema> schemas) {
   ASSIGN_OR_RETURN(auto versions, ReadVersions(connection));
   bool behind = false;
   for (const Schema& schema : schemas) {
@@ -82,6 +73,37 @@ absl::Status Migrate(Connection& connection, const std::string& shown,
           ", this program knows ", known, "): use that version, or another --home"));
     }
   }
+  return behind;
+}
+
+}  // namespace
+
+absl::Status CheckSchemas(Connection& connection, const std::string& shown,
+                          absl::Span<const Schema> schemas) {
+  const auto behind = IsBehind(connection, shown, schemas);
+  // The database does not know the table: its first program has not got that far.
+  if (absl::IsInvalidArgument(behind.status())) {
+    return absl::NotFoundError(absl::StrCat("nothing was stored yet at ", shown));
+  }
+  RETURN_IF_ERROR(behind.status());
+  if (*behind) {
+    return absl::FailedPreconditionError(
+        absl::StrCat(shown, " was written by an older Regatta; `regatta serve` brings it forward"));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status Migrate(Connection& connection, const std::string& shown,
+                     absl::Span<const Schema> schemas) {
+  for (const Schema& schema : schemas) RETURN_IF_ERROR(CheckSchema(schema));
+  RETURN_IF_ERROR(InTransaction(connection, [&]() -> absl::Status {
+    return connection.Run(
+        "CREATE TABLE IF NOT EXISTS schema_versions ("
+        "room TEXT NOT NULL, version BIGINT NOT NULL, name TEXT NOT NULL, "
+        "applied_at BIGINT NOT NULL, PRIMARY KEY (room, version))",
+        {}, nullptr, nullptr);
+  }));
+  ASSIGN_OR_RETURN(const bool behind, IsBehind(connection, shown, schemas));
   if (!behind) return absl::OkStatus();
   for (const Schema& schema : schemas) {
     RETURN_IF_ERROR(Annotate(

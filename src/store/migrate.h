@@ -15,4 +15,9 @@ namespace regatta::store::internal {
 absl::Status Migrate(Connection& connection, const std::string& shown,
                      absl::Span<const Schema> schemas);
 
+// For who only reads. kNotFound when no program has migrated this database yet; kFailedPrecondition
+// when a schema is newer or older than the given one.
+absl::Status CheckSchemas(Connection& connection, const std::string& shown,
+                          absl::Span<const Schema> schemas);
+
 }  // namespace regatta::store::internal

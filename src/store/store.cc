@@ -1,5 +1,7 @@
 #include "store/store.h"
 
+#include <unistd.h>
+
 #include <condition_variable>
 #include <mutex>
 
@@ -20,6 +22,7 @@ class Core {
   Core(Url url, const StoreOptions& options) : url_(std::move(url)), options_(options) {}
 
   absl::Status Open(absl::Span<const Schema> schemas) {
+    if (options_.look_only) return OpenToLook(schemas);
     ASSIGN_OR_RETURN(writer_, Connect(Role::kWriter));
     RETURN_IF_ERROR(Migrate(*writer_, url_.shown, schemas));
     description_ = absl::StrCat(writer_->ServerVersion(), " at ", url_.shown);
@@ -32,6 +35,9 @@ class Core {
   }
 
   absl::Status BeginWrite() {
+    if (options_.look_only) {
+      return absl::FailedPreconditionError(absl::StrCat(url_.shown, " is open only to look"));
+    }
     {
       std::unique_lock lock(mutex_);
       if (!writer_free_.wait_for(lock, options_.busy_timeout, [&] { return !writing_; })) {
@@ -83,6 +89,17 @@ class Core {
  private:
   absl::StatusOr<std::unique_ptr<Connection>> Connect(Role role) {
     return OpenConnection(url_, role, options_.busy_timeout);
+  }
+
+  absl::Status OpenToLook(absl::Span<const Schema> schemas) {
+    if (url_.kind == Url::Kind::kSqlite && ::access(url_.path.c_str(), F_OK) != 0) {
+      return absl::NotFoundError(absl::StrCat("nothing was stored yet at ", url_.shown));
+    }
+    ASSIGN_OR_RETURN(std::unique_ptr<Connection> reader, TakeReader());
+    absl::Status status = CheckSchemas(*reader, url_.shown, schemas);
+    description_ = absl::StrCat(reader->ServerVersion(), " at ", url_.shown);
+    ReturnReader(std::move(reader));
+    return status;
   }
 
   absl::Status BeginOnLiveConnection() {

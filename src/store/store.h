@@ -36,6 +36,10 @@ struct StoreOptions {
   std::chrono::milliseconds busy_timeout = std::chrono::seconds(5);
   // Connections that serve Read. They are opened when first needed.
   int max_readers = 4;
+  // Opens what others write and changes nothing: no file is made, no schema brought forward, Begin
+  // is kFailedPrecondition. Open is kNotFound where nothing was stored yet, and
+  // kFailedPrecondition when the state was written by a newer or an older Regatta.
+  bool look_only = false;
 };
 
 namespace internal {

@@ -138,7 +138,9 @@ int RunPipeline(const Invocation& call, const base::Config& settings) {
   if (settings.From("log_level") == base::Config::Layer::kDefault) {
     base::SetLogLevel(base::LogLevel::kWarning);
   }
-  auto connection = Connect(settings, {.may_own = !call.detach, .port = call.port.value_or(0)});
+  auto connection =
+      Connect(settings, {.when_unowned = call.detach ? WhenUnowned::kFail : WhenUnowned::kOwn,
+                         .port = call.port.value_or(0)});
   if (!connection.ok()) return Fail(connection.status());
   ApiClient& api = *connection->api;
   if (connection->own != nullptr && !call.json) {

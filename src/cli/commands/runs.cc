@@ -9,6 +9,7 @@
 #include "base/ulid.h"
 #include "cli/commands/commands.h"
 #include "cli/connection.h"
+#include "cli/follow.h"
 #include "cli/interrupts.h"
 #include "cli/run_model.h"
 #include "cli/run_view.h"
@@ -75,10 +76,16 @@ int PrintJson(const base::Json& json) {
   return 0;
 }
 
-absl::StatusOr<int> List(const Invocation& call, ApiClient& api) {
-  ASSIGN_OR_RETURN(const base::Json page,
-                   api.Get("/api/v1/runs" + QueryOf({{"limit", absl::StrCat(call.limit)},
-                                                     {"state", absl::StrJoin(call.states, ",")}})));
+// What is shown of a directory that nobody owns may have been going on when it was stored.
+void SayWhoGoesOn(const Connection& connection, const base::Json& run) {
+  if (connection.look == nullptr || IsFinalState(run.value("state", ""))) return;
+  std::fprintf(
+      stderr,
+      "\nNobody takes care of unfinished runs now: this is what was stored last. They go on "
+      "with `regatta serve`, or with the same `regatta run` again.\n");
+}
+
+int PrintPage(const Invocation& call, const base::Json& page) {
   if (call.json) return PrintJson(page);
   const base::Json& runs = page["items"];
   if (runs.empty()) {
@@ -103,7 +110,23 @@ absl::StatusOr<int> List(const Invocation& call, ApiClient& api) {
   return 0;
 }
 
-absl::StatusOr<int> Show(const Invocation& call, ApiClient& api) {
+absl::StatusOr<int> List(const Invocation& call, Connection& connection) {
+  ASSIGN_OR_RETURN(
+      const base::Json page,
+      connection.api->Get("/api/v1/runs" + QueryOf({{"limit", absl::StrCat(call.limit)},
+                                                    {"state", absl::StrJoin(call.states, ",")}})));
+  const int code = PrintPage(call, page);
+  std::fflush(stdout);
+  for (const base::Json& run : page["items"]) {
+    if (IsFinalState(run.value("state", ""))) continue;
+    SayWhoGoesOn(connection, run);
+    break;
+  }
+  return code;
+}
+
+absl::StatusOr<int> Show(const Invocation& call, Connection& connection) {
+  ApiClient& api = *connection.api;
   ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
   ASSIGN_OR_RETURN(const base::Json run, api.Get(PathOf(id)));
   ASSIGN_OR_RETURN(const auto steps, api.GetAll(PathOf(id) + "/steps"));
@@ -119,19 +142,30 @@ absl::StatusOr<int> Show(const Invocation& call, ApiClient& api) {
   for (const std::string& line : RenderSummary(model, LookAtTerminal(), base::NowMicros())) {
     std::printf("%s\n", line.c_str());
   }
+  std::fflush(stdout);
+  SayWhoGoesOn(connection, run);
   return 0;
 }
 
-absl::StatusOr<int> Stop(const Invocation& call, ApiClient& api) {
+absl::StatusOr<int> Stop(const Invocation& call, Connection& connection) {
+  ApiClient& api = *connection.api;
   ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
-  ASSIGN_OR_RETURN(const base::Json run,
+  const Interrupts interrupts;
+  ASSIGN_OR_RETURN(base::Json run,
                    api.Post(PathOf(id) + "/stop", {{"force", call.force}}, base::NewUlid()));
+  if (connection.own != nullptr) {
+    // Nobody else ends its processes.
+    const auto view = NewSilentView();
+    ASSIGN_OR_RETURN(const FollowResult result, FollowRun(api, id, *view));
+    run = result.model.run();
+  }
   if (call.json) return PrintJson(run);
   std::printf("run %s is %s\n", id.c_str(), run.value("state", "").c_str());
   return 0;
 }
 
-absl::StatusOr<int> Logs(const Invocation& call, ApiClient& api) {
+absl::StatusOr<int> Logs(const Invocation& call, Connection& connection) {
+  ApiClient& api = *connection.api;
   ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
   ASSIGN_OR_RETURN(const std::string step, FindStep(api, id, call.step));
   const std::string path = absl::StrCat(PathOf(id), "/steps/", step, "/logs");
@@ -172,7 +206,8 @@ absl::StatusOr<int> Logs(const Invocation& call, ApiClient& api) {
   return 0;
 }
 
-absl::StatusOr<int> Explain(const Invocation& call, ApiClient& api) {
+absl::StatusOr<int> Explain(const Invocation& call, Connection& connection) {
+  ApiClient& api = *connection.api;
   ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
   ASSIGN_OR_RETURN(const std::string step_id, FindStep(api, id, call.step));
   ASSIGN_OR_RETURN(const base::Json step, api.Get(absl::StrCat(PathOf(id), "/steps/", step_id)));
@@ -203,14 +238,19 @@ absl::StatusOr<int> Explain(const Invocation& call, ApiClient& api) {
   return 0;
 }
 
-int WithApi(const Invocation& call, const base::Config& settings,
-            absl::StatusOr<int> (*command)(const Invocation&, ApiClient&)) {
+using Answer = absl::StatusOr<int> (*)(const Invocation&, Connection&);
+
+int WithApi(const Invocation& call, const base::Config& settings, Answer command,
+            const ConnectOptions& options = {.when_unowned = WhenUnowned::kLook}) {
   if (settings.From("log_level") == base::Config::Layer::kDefault) {
     base::SetLogLevel(base::LogLevel::kWarning);
   }
-  auto connection = Connect(settings, {});
+  auto connection = Connect(settings, options);
+  if (command == List && absl::IsNotFound(connection.status())) {
+    return PrintPage(call, {{"items", base::Json::array()}, {"total", 0}});
+  }
   if (!connection.ok()) return Fail(connection.status());
-  const absl::StatusOr<int> code = command(call, *connection->api);
+  const absl::StatusOr<int> code = command(call, *connection);
   return code.ok() ? *code : Fail(code.status());
 }
 
@@ -223,7 +263,9 @@ int ShowRun(const Invocation& call, const base::Config& settings) {
   return WithApi(call, settings, Show);
 }
 int StopRun(const Invocation& call, const base::Config& settings) {
-  return WithApi(call, settings, Stop);
+  // A run that nobody takes care of is taken up to be stopped; the others are not our business.
+  return WithApi(call, settings, Stop,
+                 {.when_unowned = WhenUnowned::kOwn, .take_up = flow::TakeUp::kWhenAsked});
 }
 int PrintLogs(const Invocation& call, const base::Config& settings) {
   return WithApi(call, settings, Logs);

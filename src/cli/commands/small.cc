@@ -55,7 +55,7 @@ int Validate(const Invocation& call, const base::Config&) {
 }
 
 int PrintConsoleAddress(const Invocation&, const base::Config& settings) {
-  auto connection = Connect(settings, {.may_own = false});
+  auto connection = Connect(settings, {.when_unowned = WhenUnowned::kFail});
   if (!connection.ok()) return Fail(connection.status());
   const auto code = connection->api->Post("/api/v1/login-codes", base::Json::object());
   if (!code.ok()) return Fail(code.status());

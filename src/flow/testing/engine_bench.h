@@ -33,7 +33,7 @@ class EngineTest : public ::testing::Test {
     std::filesystem::remove_all(folder_, ignored);
   }
 
-  void Open() {
+  void Open(TakeUp take_up = TakeUp::kAll) {
     if (store_ == nullptr) {
       auto store =
           store::Store::Open({.url = "sqlite://" + folder_ + "/regatta.db"}, {Engine::Schema()});
@@ -43,6 +43,7 @@ class EngineTest : public ::testing::Test {
     EngineOptions options;
     options.store = store_.get();
     options.folder = folder_ + "/state";
+    options.take_up = take_up;
     options.make_executor =
         [this](base::EventSink* sink) -> absl::StatusOr<std::unique_ptr<job::Executor>> {
       if (noop_) return job::NewNoopExecutor(sink);
