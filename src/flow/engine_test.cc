@@ -409,6 +409,22 @@ TEST_F(EngineTest, KeepsMetricsAndTellsTheLast) {
   EXPECT_EQ((*series)[0].points[1].value, 0.5);
 }
 
+TEST_F(EngineTest, KeepsMetricsThatAreToldAfterTheStatusSaysTheEnd) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  Open();
+  const std::string id = Create("name: m\nentry_points:\n  train: {command: x}\n");
+  ASSERT_TRUE(WaitForState(id, "train", StepState::kRunning));
+  // As when a step is so short that the event of its start finds it ended.
+  machine_.Finish("train", job::JobState::kSucceeded, "", false, /*metrics=*/2);
+  machine_.Metric("train", "loss", 0.5, 1);
+  machine_.Metric("train", "loss", 0.25, 2);
+  machine_.TellOf("train");
+  WaitForEnd(id);
+  const StepDetail step = Step(id, "train");
+  ASSERT_TRUE(step.last_metrics.contains("loss"));
+  EXPECT_EQ(step.last_metrics.at("loss").step, 2);
+}
+
 TEST_F(EngineTest, TellsEventsInOrderAndOnlyWhatIsStored) {
   Open();
   const RunDetail run = Run(kDiamond);

@@ -93,6 +93,8 @@ void EngineImpl::HandleJobStatus(const std::string& job_id) {
   if (step.busy || IsFinal(step.state)) return;
   const auto status = executor_->Status(job_id);
   if (!status.ok()) return;
+  // The status may be ahead of the events; the one of the end comes after the last metric.
+  if (job::IsFinal(status->state) && step.metrics_heard < status->metrics) return;
   Run& run = step.run();
   StepDetail& detail = *step.detail;
   detail.ranks = RanksOf(*status);
@@ -172,6 +174,7 @@ void EngineImpl::RunAgain(StepRun& step, const std::string& why) {
     const absl::Status status = PrepareOutput(OutputPath(step, output.name));
     if (!status.ok()) return FailStep(step, std::string(status.message()));
   }
+  step.metrics_heard = 0;
   step.metric_counts.clear();
   step.last_metrics.clear();
   std::erase_if(new_metrics_, [&](const MetricRecord& r) { return r.step_id == step.id; });
@@ -194,6 +197,7 @@ void EngineImpl::HandleMetric(const base::Event& event) {
   const auto it = jobs_.find(event.subject);
   if (it == jobs_.end()) return;
   StepRun& step = *it->second;
+  ++step.metrics_heard;
   const base::Json& data = event.data;
   if (!data.is_object() || !data.contains("name") || !data["name"].is_string()) return;
   std::string series = data["name"];

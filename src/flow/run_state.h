@@ -78,6 +78,7 @@ struct StepRun {
   // Points logged, by series. An adopted job tells all its metrics again from the beginning, so
   // this starts at 0 after a restart and the points find their rows there.
   std::map<std::string, std::int64_t> metric_counts;
+  std::int64_t metrics_heard = 0;  // events of its job; the end waits for all of them
   bool holds_slot = false;
   bool asked_to_stop = false;  // so that a terminated job is no surprise
   bool busy = false;           // a background task works for it

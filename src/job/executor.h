@@ -14,6 +14,7 @@ namespace regatta::job {
 //
 // What happens is told by events to the sink given at construction, from the executor's own thread:
 //   "job.status"  subject: job id; data: {}. The status changed: ask Status(id).
+//                 The end is told after the last metric; what Status says may be ahead of events.
 //   "job.metric"  subject: job id; data: {"rank","name","value" (number or null),"step","time"}
 class Executor {
  public:

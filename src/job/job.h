@@ -81,7 +81,10 @@ struct JobStatus {
   // kFailed because its processes are gone without having left exit records, as after a power loss:
   // nothing is known against trying again, as a new job with a new id.
   bool vanished = false;
-  int launches = 0;         // how often processes were started; never more than 1 for one job id
+  int launches = 0;  // how often processes were started; never more than 1 for one job id
+  // How many "job.metric" events it has told of. Each comes before the "job.status" event of the
+  // end, but an earlier one may find the job ended: then some are still on their way.
+  std::int64_t metrics = 0;
   std::string interpreter;  // the Python chosen for python_imports, and why; empty without
   base::Micros started_at = 0;
   base::Micros finished_at = 0;

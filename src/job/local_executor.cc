@@ -296,8 +296,10 @@ void LocalExecutor::ReadInotify() {
 
 void LocalExecutor::ReadMetrics(Job& job, int rank) {
   MetricsTail& tail = job.replicas[static_cast<std::size_t>(rank)].metrics;
+  const std::size_t before = events_.size();
   while (tail.Read(&events_)) {
   }
+  job.status.metrics += static_cast<std::int64_t>(events_.size() - before);
   if (tail.malformed() > 0 && !job.malformed_told) {
     job.malformed_told = true;
     job.status.warnings.push_back(

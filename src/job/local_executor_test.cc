@@ -277,6 +277,7 @@ TEST_F(LocalExecutorTest, PublishesMetricsAndToleratesRubbish) {
   const JobStatus status = RunToEnd(spec);
   const std::vector<base::Event> metrics = sink_.Of("job.metric");
   ASSERT_EQ(metrics.size(), 2u);
+  EXPECT_EQ(status.metrics, 2);
   EXPECT_EQ(
       metrics[0].data,
       (base::Json{{"rank", 0}, {"name", "loss"}, {"value", 0.5}, {"step", 1}, {"time", 2500000}}));

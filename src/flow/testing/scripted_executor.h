@@ -39,7 +39,7 @@ class Machine {
   // Ends the running job of a step. A step is shown as running a moment before its job is
   // submitted, so this waits for that.
   void Finish(const std::string& step, job::JobState state, const std::string& message = "",
-              bool vanished = false) {
+              bool vanished = false, std::int64_t metrics = 0) {
     std::string id;
     {
       std::unique_lock lock(mutex);
@@ -54,6 +54,7 @@ class Machine {
       jobs[id].state = state;
       jobs[id].message = message;
       jobs[id].vanished = vanished;
+      jobs[id].metrics = metrics;
     }
     Tell(id);
   }
@@ -71,6 +72,17 @@ class Machine {
            1,
            {{"rank", 0}, {"name", name}, {"value", value}, {"step", at}, {"time", at + 1}}});
     }
+  }
+
+  void TellOf(const std::string& step) {
+    std::string id;
+    {
+      const std::lock_guard lock(mutex);
+      for (const auto& [job_id, spec] : specs) {
+        if (StepOf(spec) == step) id = job_id;
+      }
+    }
+    Tell(id);
   }
 
   void Tell(const std::string& id) {
