@@ -32,4 +32,17 @@ export default tseslint.config(
     files: ["**/*.mjs", "eslint.config.js"],
     languageOptions: { globals: { ...nodeGlobals, document: "readonly", window: "readonly" } },
   },
+  {
+    // Functions of the browser tests that run in the page. npm run lint reads that folder from the
+    // repository's root: patterns are relative to where ESLint starts.
+    files: ["tests/browser/**/*.mjs"],
+    languageOptions: {
+      globals: Object.fromEntries(
+        ["getComputedStyle", "localStorage", "performance", "requestAnimationFrame"].map((name) => [
+          name,
+          "readonly",
+        ]),
+      ),
+    },
+  },
 );
