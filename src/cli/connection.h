@@ -16,6 +16,9 @@ struct Connection {
   std::unique_ptr<OwnerProcess> own;  // set when we own the directory
   std::unique_ptr<Looker> look;       // set when nobody owns it and we only look
   std::unique_ptr<ApiClient> api;     // destroyed first
+  // Somebody else owns the directory, but only while a `regatta run` of its own goes on. When that
+  // one is gone, Connect finds who is next: another, or ourselves.
+  bool passing = false;
 };
 
 // What to do when nobody owns the directory.
@@ -31,5 +34,8 @@ struct ConnectOptions {
   int port = 0;                               // of our own server
 };
 absl::StatusOr<Connection> Connect(const base::Config& settings, const ConnectOptions& options);
+
+// Only looks, whether somebody owns the directory or not: nobody's end disturbs it.
+absl::StatusOr<Connection> ConnectToLook(const base::Config& settings);
 
 }  // namespace regatta::cli

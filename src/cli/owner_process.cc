@@ -58,14 +58,16 @@ class OwnerProcessImpl final : public OwnerProcess {
                                                      .port = options.port,
                                                      .token = owner_->token(),
                                                      .user = UserName()}));
-    RETURN_IF_ERROR(owner_->Announce(server_->url()));
+    RETURN_IF_ERROR(owner_->Announce(server_->url(), options.passing));
     base::Log(base::LogLevel::kInfo, "cli", "serving",
               {{"address", server_->url()}, {"home", options.home}, {"store", store_->Describe()}});
     return absl::OkStatus();
   }
 
   ~OwnerProcessImpl() override {
-    if (server_ != nullptr) server_->Stop(kGoodbye);
+    if (server_ == nullptr) return;
+    owner_->Retire();
+    server_->Stop(kGoodbye);
   }
 
   std::string url() const override { return server_->url(); }

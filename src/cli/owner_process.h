@@ -14,6 +14,8 @@ struct OwnerProcessOptions {
   std::string home;  // absolute
   std::string address = "127.0.0.1";
   int port = 0;
+  // Owns only as long as a command of its own takes.
+  bool passing = false;
   // Which unfinished runs of an earlier owner go on.
   flow::TakeUp take_up = flow::TakeUp::kAll;
 };

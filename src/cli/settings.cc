@@ -148,4 +148,10 @@ void ApplySettings(const base::Config& settings) {
   }
 }
 
+void LogLess(const base::Config& settings) {
+  if (settings.From("log_level") == base::Config::Layer::kDefault) {
+    base::SetLogLevel(base::LogLevel::kWarning);
+  }
+}
+
 }  // namespace regatta::cli

@@ -16,4 +16,8 @@ absl::StatusOr<base::Config> LoadSettings(const std::map<std::string, std::strin
 // Gives effect to those that the whole process has: log level and format, the Python for steps.
 void ApplySettings(const base::Config& settings);
 
+// Warnings and errors only, unless the user asked for a level: what an owner logs as a matter of
+// course would tear up what a command shows.
+void LogLess(const base::Config& settings);
+
 }  // namespace regatta::cli

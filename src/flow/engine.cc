@@ -15,6 +15,10 @@
 namespace regatta::flow {
 namespace {
 
+// How long after its end an interrupted run is what a repeated command means. Its user saw a crash
+// and tries again; much later he wants a new run.
+constexpr base::Micros kClaimable = 10LL * 60 * 1'000'000;
+
 // What makes two requests the same run: for a repeated request, and for going on with an
 // interrupted one.
 std::string RequestDigest(const RunRequest& request) {
@@ -180,6 +184,11 @@ void EngineImpl::Create(std::shared_ptr<Run> run, bool attach, Answer answer,
       answers_.push_back(answer);
       return;
     }
+  }
+  // Once only, whichever is asked for: the next repetition means a new run.
+  if (auto ended = unclaimed_.extract({run->project, run->request_digest}); attach && ended) {
+    const auto& [id, finished_at] = ended.mapped();
+    if (base::NowMicros() - finished_at <= kClaimable) return answer_stored(id, true);
   }
 
   auto made = std::make_unique<Run>(std::move(*run));

@@ -39,6 +39,8 @@ struct RunRequest {
   std::string name;               // empty: the pipeline's name
   base::Json parameters = base::Json::object();
   std::vector<std::string> disabled;
+  // Goes on with a run of the same text, folder and parameters that an earlier owner left
+  // unfinished, if there is one; also one that has ended since, within ten minutes and once.
   bool attach_interrupted = false;
 };
 

@@ -155,6 +155,9 @@ class EngineImpl : public Engine, public base::EventSink {
   std::vector<std::string> runs_to_serve_;
   std::vector<Run*> dirty_runs_;
   std::vector<std::string> finished_runs_;  // stored as final; leave memory at the turn's end
+  // Taken up from an earlier owner and ended before their user came back: who repeats the command
+  // soon means these. By project and request digest; id and end.
+  std::map<std::pair<std::string, std::string>, std::pair<std::string, base::Micros>> unclaimed_;
   std::unordered_map<std::string, StepRun*> jobs_;  // by job id
   std::vector<std::string> to_submit_;              // job ids, decided in this turn
   std::vector<std::pair<std::string, bool>> to_stop_;

@@ -208,6 +208,29 @@ TEST_F(EngineRecoveryTest, WhoOnlyLooksChangesNothing) {
   EXPECT_EQ(machine_.Launched().size(), 1u);
 }
 
+TEST_F(EngineRecoveryTest, RunThatEndsBeforeItIsAskedForIsAnsweredOnce) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  constexpr char kOne[] = "name: one\nentry_points:\n  o: {command: x}\n";
+  Open();
+  const std::string id = Create(kOne);
+  ASSERT_TRUE(WaitForState(id, "o", StepState::kRunning));
+  Close();
+  machine_.Finish("o", job::JobState::kSucceeded);
+  Open();
+  ASSERT_EQ(WaitForEnd(id).state, RunState::kSucceeded);
+  RunRequest request = Request(kOne);
+  request.attach_interrupted = true;
+  const auto first = engine_->CreateRun(request, nullptr);
+  ASSERT_TRUE(first.ok()) << first.status();
+  EXPECT_TRUE(first->attached);
+  EXPECT_EQ(first->run.id, id);
+  EXPECT_EQ(first->run.state, RunState::kSucceeded);
+  const auto second = engine_->CreateRun(request, nullptr);
+  ASSERT_TRUE(second.ok()) << second.status();
+  EXPECT_FALSE(second->attached);
+  EXPECT_NE(second->run.id, id);
+}
+
 #ifdef REGATTA_FAULTS
 
 // Real processes from here on. The test executes itself as the owner (TheOwner below), with fault

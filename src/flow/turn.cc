@@ -244,7 +244,15 @@ void EngineImpl::LaunchAndStop() {
 }
 
 void EngineImpl::ForgetFinishedRuns() {
-  for (const std::string& id : finished_runs_) runs_.erase(id);
+  for (const std::string& id : finished_runs_) {
+    const auto it = runs_.find(id);
+    if (it == runs_.end()) continue;
+    const Run& run = *it->second;
+    if (run.recovered && !run.attached && run.stop == StopKind::kNone) {
+      unclaimed_[{run.project, run.request_digest}] = {run.id, run.finished_at};
+    }
+    runs_.erase(it);
+  }
   finished_runs_.clear();
 }
 

@@ -21,11 +21,11 @@ namespace {
 constexpr int kStateVersion = 1;
 constexpr std::size_t kSmallFile = 64u << 10;
 
-// Bytes of the lock file. `kOwned` is held for life, `kStarting` from before `kOwned` is taken
-// until the endpoint is written: who finds the directory owned waits on `kStarting` and then knows
-// that endpoint.json is this owner's.
+// Bytes of the lock file. `kOwned` is held for life, `kChanging` from before `kOwned` is taken
+// until the endpoint is written, and again from the beginning of the end: who finds the directory
+// owned waits on `kChanging` and then knows that endpoint.json is of an owner that stays.
 constexpr off_t kOwned = 0;
-constexpr off_t kStarting = 1;
+constexpr off_t kChanging = 1;
 
 // Open-file-description locks: like flock(2) they belong to the open file, not to the process, and
 // F_OFD_GETLK can look without taking anything, so that looking never disturbs an owner's start.
@@ -78,6 +78,7 @@ absl::StatusOr<Endpoint> ReadEndpoint(const std::string& home) {
   endpoint.pid = json->value("pid", 0);
   endpoint.program_version = json->value("program_version", "");
   endpoint.since = json->value("since", base::Micros{0});
+  endpoint.passing = json->value("passing", false);
   return endpoint;
 }
 
@@ -113,7 +114,7 @@ absl::StatusOr<std::unique_ptr<Owner>> Owner::Acquire(const std::string& home) {
   if (!lock.valid()) {
     return HomeError(home, base::ErrnoStatus(errno, absl::StrCat("cannot open ", path)));
   }
-  RETURN_IF_ERROR(Lock(lock.get(), F_OFD_SETLKW, F_WRLCK, kStarting, path));
+  RETURN_IF_ERROR(Lock(lock.get(), F_OFD_SETLKW, F_WRLCK, kChanging, path));
   const absl::Status owned = Lock(lock.get(), F_OFD_SETLK, F_WRLCK, kOwned, path);
   if (absl::IsAlreadyExists(owned)) {
     const auto endpoint = ReadEndpoint(home);
@@ -158,22 +159,29 @@ absl::Status Owner::Prepare() {
   return absl::OkStatus();
 }
 
-absl::Status Owner::Announce(const std::string& address) {
+absl::Status Owner::Announce(const std::string& address, bool passing) {
   const base::Json endpoint = {{"version", 1},
                                {"address", address},
                                {"pid", ::getpid()},
                                {"program_version", base::Version()},
-                               {"since", base::NowMicros()}};
+                               {"since", base::NowMicros()},
+                               {"passing", passing}};
   const base::Status written =
       base::WriteFileDurably(EndpointPath(home_), base::DumpJson(endpoint) + "\n", 0600);
   if (!written.ok()) return HomeError(home_, written);
   announced_ = true;
-  return Lock(lock_.get(), F_OFD_SETLK, F_UNLCK, kStarting, LockPath(home_));
+  return Lock(lock_.get(), F_OFD_SETLK, F_UNLCK, kChanging, LockPath(home_));
 }
 
-Owner::~Owner() {
-  if (announced_) ::unlink(EndpointPath(home_).c_str());
+void Owner::Retire() {
+  if (!announced_) return;
+  announced_ = false;
+  // Others hold this byte only for a look. Should it fail they find what a killed owner leaves.
+  Lock(lock_.get(), F_OFD_SETLKW, F_WRLCK, kChanging, LockPath(home_)).IgnoreError();
+  ::unlink(EndpointPath(home_).c_str());
 }
+
+Owner::~Owner() { Retire(); }
 
 absl::StatusOr<std::optional<Endpoint>> FindOwner(const std::string& home) {
   const std::string path = LockPath(home);
@@ -184,7 +192,7 @@ absl::StatusOr<std::optional<Endpoint>> FindOwner(const std::string& home) {
   }
   ASSIGN_OR_RETURN(const bool owned, IsLocked(lock.get(), kOwned, path));
   if (!owned) return std::nullopt;
-  RETURN_IF_ERROR(Lock(lock.get(), F_OFD_SETLKW, F_RDLCK, kStarting, path));
+  RETURN_IF_ERROR(Lock(lock.get(), F_OFD_SETLKW, F_RDLCK, kChanging, path));
   auto endpoint = ReadEndpoint(home);
   if (endpoint.ok()) return *std::move(endpoint);
   // The owner ended meanwhile, or died while it was starting.

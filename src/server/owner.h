@@ -22,6 +22,8 @@ struct Endpoint {
   int pid = 0;
   std::string program_version;
   base::Micros since = 0;
+  // Ends with a command of its own (`regatta run`), and is not there to be found again.
+  bool passing = false;
 };
 
 class Owner {
@@ -31,14 +33,19 @@ class Owner {
   // owner: the message names its pid, its address and since when. kFailedPrecondition when a newer
   // Regatta has written the directory; the code of the cause when it cannot be made or written.
   static absl::StatusOr<std::unique_ptr<Owner>> Acquire(const std::string& home);
-  // Gives the directory up. Removes endpoint.json first.
+  // Retires, then gives the directory up.
   ~Owner();
   Owner(const Owner&) = delete;
   Owner& operator=(const Owner&) = delete;
 
   // Makes the address durable and lets those go on who wait for it. Call once, when connections are
   // accepted.
-  absl::Status Announce(const std::string& address);
+  absl::Status Announce(const std::string& address, bool passing = false);
+
+  // Call before the first connection is closed: from now on who looks for the owner, or wants to be
+  // it, waits until this object is gone. So a client that was cut off finds the next owner, or a
+  // free directory, and never the one that is going.
+  void Retire();
 
   // The bearer token of the command line: 64 hexadecimal digits in `token` (mode 0600), made by the
   // first owner. Hidden in logs from now on.
@@ -55,8 +62,8 @@ class Owner {
   bool announced_ = false;
 };
 
-// The owner of `home`, or nothing when there is none. Waits while one is starting. An error when
-// the directory cannot be read.
+// The owner of `home`, or nothing when there is none. Waits while one is starting or ending. An
+// error when the directory cannot be read.
 absl::StatusOr<std::optional<Endpoint>> FindOwner(const std::string& home);
 
 // kFailedPrecondition when a newer Regatta has written `home`. A directory that is not there, or in

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <atomic>
 #include <csignal>
 #include <filesystem>
 #include <future>
@@ -84,6 +85,35 @@ TEST_F(OwnerTest, WhoLooksDuringTheStartWaitsForTheAddress) {
   const auto endpoint = found.get();
   ASSERT_TRUE(endpoint.ok() && endpoint->has_value());
   EXPECT_EQ((*endpoint)->address, "http://127.0.0.1:2");
+}
+
+TEST_F(OwnerTest, WhoLooksDuringTheEndWaitsUntilItIsOver) {
+  auto owner = *Owner::Acquire(home_);
+  ASSERT_TRUE(owner->Announce("http://127.0.0.1:3").ok());
+  owner->Retire();
+  std::atomic<bool> gone = false;
+  auto found = std::async(std::launch::async, [&] {
+    auto endpoint = FindOwner(home_);
+    return std::make_pair(std::move(endpoint), gone.load());
+  });
+  auto next = std::async(std::launch::async, [&] {
+    auto acquired = Owner::Acquire(home_);
+    return std::make_pair(acquired.ok() && (*acquired)->Announce("http://127.0.0.1:4").ok(),
+                          gone.load());
+  });
+  gone = true;
+  owner.reset();
+  const auto [endpoint, after_the_end] = found.get();
+  ASSERT_TRUE(endpoint.ok()) << endpoint.status();
+  EXPECT_TRUE(!endpoint->has_value() || (*endpoint)->address == "http://127.0.0.1:4");
+  EXPECT_TRUE(after_the_end);
+  EXPECT_EQ(next.get(), std::make_pair(true, true));
+}
+
+TEST_F(OwnerTest, PassingOwnerSaysSo) {
+  auto owner = *Owner::Acquire(home_);
+  ASSERT_TRUE(owner->Announce("http://127.0.0.1:5", /*passing=*/true).ok());
+  EXPECT_TRUE((**FindOwner(home_)).passing);
 }
 
 TEST_F(OwnerTest, TokenStaysTheSameAndIsPrivate) {

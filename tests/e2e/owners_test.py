@@ -198,6 +198,93 @@ class StopTest(OwnersCase):
         self.assertEqual(stop.returncode, 0)
 
 
+class TakeOverTest(OwnersCase):
+    """A `regatta run` that owned the directory ends; others wait for runs of their own."""
+
+    def start_owner_and_client(self):
+        owner = self.start_gated("a")
+        client = self.start_gated("b")
+        self.assertEqual(self.owner_pid(), owner.pid)
+        return owner, client
+
+    def finish(self, process, name):
+        self.gate(name).touch()
+        out, err = process.communicate(timeout=self.patience)
+        self.assertEqual(process.returncode, 0, out + err)
+        self.assertEqual(self.effects(f"effects-{name}"), self.WHOLE)
+        return out
+
+    def test_a_run_goes_on_when_the_owner_is_done_with_its_own(self):
+        owner, client = self.start_owner_and_client()
+        self.assertIn("Unfinished: b", self.finish(owner, "a"))
+        out = self.finish(client, "b")
+        self.assertIn("this one goes on with it. Console: http", out)
+        self.assertRegex(out, r"Run \w{26} succeeded")
+
+    def test_a_run_goes_on_when_the_owner_is_killed_and_so_does_the_owners(self):
+        owner, client = self.start_owner_and_client()
+        self.end(owner, signal.SIGKILL)
+        self.wait_until(lambda: self.owner_pid() == client.pid, "the client takes over")
+        again = self.start("run", self.folder / "a.yaml")
+        self.wait_for_line(again, "Continuing run")
+        self.finish(client, "b")
+        self.finish(again, "a")
+
+    def test_each_waiting_client_gets_its_run(self):
+        owner, first = self.start_owner_and_client()
+        second = self.start_gated("c")
+        self.finish(owner, "a")
+        self.wait_until(
+            lambda: self.owner_pid() in (first.pid, second.pid), "one of the two takes over"
+        )
+        order = [(first, "b"), (second, "c")]
+        if self.owner_pid() == second.pid:
+            order.reverse()
+        for process, name in order:
+            self.finish(process, name)
+
+    def test_ctrl_c_still_stops_a_run_that_was_taken_over(self):
+        owner, client = self.start_owner_and_client()
+        self.finish(owner, "a")
+        self.wait_for_line(client, "this one goes on with it")
+        self.assertEqual(self.end(client, signal.SIGINT), 130)
+        self.assertEqual(self.runs()["b"]["state"], "terminated")
+
+    def test_json_output_is_one_document_also_after_a_take_over(self):
+        owner = self.start_gated("a")
+        client = self.start("run", self.gated("b"), "--output", "json")
+        self.reach("b", "two")
+        self.finish(owner, "a")
+        self.gate("b").touch()
+        out, err = client.communicate(timeout=self.patience)
+        self.assertEqual(client.returncode, 0, out + err)
+        self.assertEqual(json.loads(out)["run"]["state"], "succeeded")
+
+    def test_a_serve_that_comes_first_is_asked(self):
+        owner, client = self.start_owner_and_client()
+        client.send_signal(signal.SIGSTOP)
+        self.finish(owner, "a")
+        server, api = self.serve()
+        client.send_signal(signal.SIGCONT)
+        self.assertIn("another goes on with it", self.finish(client, "b"))
+        self.assertEqual(api.pid, server.pid)
+        self.assertEqual(self.end(server), 0)
+
+    def test_a_followed_log_goes_on_whoever_owns(self):
+        owner, client = self.start_owner_and_client()
+        follower = self.start("runs", "logs", "b", "two", "--follow")
+        self.finish(owner, "a")
+        self.end(client, signal.SIGKILL)
+        self.gate("b").touch()
+        self.wait_for_line(follower, "said by two")
+        # Nobody knows yet how the step ended, so there may be more.
+        self.assertIsNone(follower.poll())
+        self.assertIn("Continuing run", self.regatta("run", self.folder / "b.yaml").out)
+        out, err = follower.communicate(timeout=self.patience)
+        self.assertEqual((follower.returncode, out, err), (0, "", ""))
+        self.assertEqual(self.effects("effects-b"), self.WHOLE)
+
+
 if __name__ == "__main__":
     os.chdir(pathlib.Path(__file__).parent)
     unittest.main(verbosity=2)

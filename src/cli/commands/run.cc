@@ -8,12 +8,12 @@
 #include "absl/strings/str_split.h"
 #include "base/absl_status.h"
 #include "base/file.h"
-#include "base/log.h"
 #include "base/ulid.h"
 #include "cli/commands/commands.h"
 #include "cli/connection.h"
 #include "cli/follow.h"
 #include "cli/interrupts.h"
+#include "cli/settings.h"
 
 namespace regatta::cli {
 namespace {
@@ -108,9 +108,15 @@ void PrintLeftRunning(ApiClient& api) {
     names.push_back(absl::StrCat(run.value("name", ""), " (", run.value("id", ""), ")"));
   }
   std::printf(
-      "Unfinished: %s. Its running steps go on; the next `regatta run` or `regatta serve` "
-      "takes care of the rest.\n",
+      "Unfinished: %s. Its running steps go on; the `regatta run` that waits for it, or else the "
+      "next `regatta run` or `regatta serve`, takes care of the rest.\n",
       absl::StrJoin(names, ", ").c_str());
+}
+
+void PrintConsole(const Invocation& call, const Connection& connection) {
+  if (connection.own == nullptr || call.json) return;
+  std::printf("Console: %s\n", connection.own->MakeLoginAddress().c_str());
+  std::fflush(stdout);
 }
 
 int ExitCode(const std::string& state) {
@@ -134,21 +140,22 @@ int RunPipeline(const Invocation& call, const base::Config& settings) {
   const auto request = MakeRequest(call);
   if (!request.ok()) return Fail(request.status());
   const Interrupts interrupts;
-  // What the owner logs as a matter of course would tear the picture apart.
-  if (settings.From("log_level") == base::Config::Layer::kDefault) {
-    base::SetLogLevel(base::LogLevel::kWarning);
-  }
-  auto connection =
-      Connect(settings, {.when_unowned = call.detach ? WhenUnowned::kFail : WhenUnowned::kOwn,
-                         .port = call.port.value_or(0)});
+  LogLess(settings);
+  const ConnectOptions options = {
+      .when_unowned = call.detach ? WhenUnowned::kFail : WhenUnowned::kOwn,
+      .port = call.port.value_or(0)};
+  auto connection = Connect(settings, options);
   if (!connection.ok()) return Fail(connection.status());
-  ApiClient& api = *connection->api;
-  if (connection->own != nullptr && !call.json) {
-    std::printf("Console: %s\n", connection->own->MakeLoginAddress().c_str());
-    std::fflush(stdout);
-  }
+  PrintConsole(call, *connection);
   // One key for this call: a lost answer can be asked for again without a second run.
-  const auto run = api.Post("/api/v1/runs", *request, base::NewUlid());
+  const std::string key = base::NewUlid();
+  auto run = connection->api->Post("/api/v1/runs", *request, key);
+  while (absl::IsUnavailable(run.status()) && connection->passing) {
+    connection = Connect(settings, options);
+    if (!connection.ok()) return Fail(connection.status());
+    PrintConsole(call, *connection);
+    run = connection->api->Post("/api/v1/runs", *request, key);
+  }
   if (!run.ok()) return Fail(run.status());
   const std::string run_id = run->value("id", "");
   if (call.detach) {
@@ -166,10 +173,30 @@ int RunPipeline(const Invocation& call, const base::Config& settings) {
   std::unique_ptr<RunView> view = call.json                      ? NewSilentView()
                                   : LookAtTerminal().is_terminal ? NewTreeView()
                                                                  : NewPlainView();
-  const auto result = FollowRun(api, run_id, *view);
+  const auto result =
+      FollowRun(*connection->api, run_id, *view, [&]() -> absl::StatusOr<ApiClient*> {
+        if (!connection->passing) {
+          return absl::UnavailableError("its server is to be started again");
+        }
+        ASSIGN_OR_RETURN(*connection, Connect(settings, options));
+        view->Say(
+            connection->own == nullptr
+                ? "The regatta that took care of this run has ended; another goes on with it."
+                : absl::StrCat("The regatta that took care of this run has ended; this one goes "
+                               "on with it. Console: ",
+                               connection->own->MakeLoginAddress()));
+        return connection->api.get();
+      });
   view.reset();
   if (!result.ok()) return Fail(result.status());
   const RunModel& model = result->model;
+  // What is left only reads. An owner that ends now must not spoil it.
+  if (connection->passing) {
+    auto look = ConnectToLook(settings);
+    // It may have been given another --store than we.
+    if (look.ok() && look->api->Get("/api/v1/runs/" + run_id).ok()) connection = std::move(look);
+  }
+  ApiClient& api = *connection->api;
   if (call.json) return PrintJson(api, run_id, model.state());
   PrintFailures(api, run_id, model);
   std::string message = model.run().value("message", "");

@@ -4,7 +4,6 @@
 #include "absl/strings/str_format.h"
 #include "absl/strings/str_join.h"
 #include "base/absl_status.h"
-#include "base/log.h"
 #include "base/suggest.h"
 #include "base/ulid.h"
 #include "cli/commands/commands.h"
@@ -13,9 +12,12 @@
 #include "cli/interrupts.h"
 #include "cli/run_model.h"
 #include "cli/run_view.h"
+#include "cli/settings.h"
 
 namespace regatta::cli {
 namespace {
+
+constexpr ConnectOptions kOnlyLook = {.when_unowned = WhenUnowned::kLook};
 
 std::string PathOf(const std::string& run_id) { return "/api/v1/runs/" + run_id; }
 
@@ -164,46 +166,59 @@ absl::StatusOr<int> Stop(const Invocation& call, Connection& connection) {
   return 0;
 }
 
-absl::StatusOr<int> Logs(const Invocation& call, Connection& connection) {
-  ApiClient& api = *connection.api;
+void PrintRange(const base::Json& range) {
+  const std::string text = range.value("text", "");
+  std::fwrite(text.data(), 1, text.size(), stdout);
+  std::fflush(stdout);
+}
+
+// "/api/v1/runs/…/steps/…/logs"
+absl::StatusOr<std::string> LogPath(const Invocation& call, ApiClient& api) {
   ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
   ASSIGN_OR_RETURN(const std::string step, FindStep(api, id, call.step));
-  const std::string path = absl::StrCat(PathOf(id), "/steps/", step, "/logs");
-  const auto print = [](const base::Json& range) {
-    const std::string text = range.value("text", "");
-    std::fwrite(text.data(), 1, text.size(), stdout);
-    std::fflush(stdout);
-  };
+  return absl::StrCat(PathOf(id), "/steps/", step, "/logs");
+}
+
+absl::StatusOr<int> Logs(const Invocation& call, Connection& connection) {
+  ASSIGN_OR_RETURN(const std::string path, LogPath(call, *connection.api));
   std::int64_t offset = 0;
-  while (!call.follow) {
-    ASSIGN_OR_RETURN(
-        const base::Json range,
-        api.Get(absl::StrCat(path, "?limit=1048576&rank=", call.rank, "&offset=", offset)));
-    print(range);
+  while (true) {
+    ASSIGN_OR_RETURN(const base::Json range,
+                     connection.api->Get(absl::StrCat(path, "?limit=1048576&rank=", call.rank,
+                                                      "&offset=", offset)));
+    PrintRange(range);
     const std::int64_t next = range.value("next_offset", offset);
     if (next == offset || next >= range.value("total", std::int64_t{0})) return 0;
     offset = next;
   }
+}
+
+absl::StatusOr<int> FollowLog(const Invocation& call, const base::Config& settings) {
+  LogLess(settings);
   const Interrupts interrupts;
-  bool ended = false;
-  while (!ended && Interrupts::Count() == 0) {
-    const std::int64_t before = offset;
-    RETURN_IF_ERROR(api.Stream(
+  ASSIGN_OR_RETURN(Connection connection, Connect(settings, kOnlyLook));
+  ASSIGN_OR_RETURN(const std::string path, LogPath(call, *connection.api));
+  std::int64_t offset = 0;
+  while (true) {
+    bool ended = false;
+    const absl::Status status = connection.api->Stream(
         absl::StrCat(path, "/stream?rank=", call.rank, "&offset=", offset),
         [&](const net::ServerEvent& event) {
           ended = event.type == "end";
           if (event.type != "log") return !ended;
           const auto range = base::ParseJson(event.data);
           if (!range.ok()) return true;
-          print(*range);
+          PrintRange(*range);
           offset = range->value("next_offset", offset);
           return true;
         },
-        [] { return Interrupts::Count() == 0; }));
-    // A stream that ends without a word and without news is a server that goes down.
-    if (!ended && before == offset) RETURN_IF_ERROR(api.Get("/api/v1/version").status());
+        [] { return Interrupts::Count() == 0; });
+    if (ended || Interrupts::Count() > 0) return 0;
+    if (!absl::IsUnavailable(status)) RETURN_IF_ERROR(status);
+    // A stream that ends without a word is of a server that ends. The process that writes goes on,
+    // and its log is read from where it was.
+    ASSIGN_OR_RETURN(connection, Connect(settings, kOnlyLook));
   }
-  return 0;
 }
 
 absl::StatusOr<int> Explain(const Invocation& call, Connection& connection) {
@@ -241,10 +256,8 @@ absl::StatusOr<int> Explain(const Invocation& call, Connection& connection) {
 using Answer = absl::StatusOr<int> (*)(const Invocation&, Connection&);
 
 int WithApi(const Invocation& call, const base::Config& settings, Answer command,
-            const ConnectOptions& options = {.when_unowned = WhenUnowned::kLook}) {
-  if (settings.From("log_level") == base::Config::Layer::kDefault) {
-    base::SetLogLevel(base::LogLevel::kWarning);
-  }
+            const ConnectOptions& options = kOnlyLook) {
+  LogLess(settings);
   auto connection = Connect(settings, options);
   if (command == List && absl::IsNotFound(connection.status())) {
     return PrintPage(call, {{"items", base::Json::array()}, {"total", 0}});
@@ -268,6 +281,10 @@ int StopRun(const Invocation& call, const base::Config& settings) {
                  {.when_unowned = WhenUnowned::kOwn, .take_up = flow::TakeUp::kWhenAsked});
 }
 int PrintLogs(const Invocation& call, const base::Config& settings) {
+  if (call.follow) {
+    const absl::StatusOr<int> code = FollowLog(call, settings);
+    return code.ok() ? *code : Fail(code.status());
+  }
   return WithApi(call, settings, Logs);
 }
 int ExplainStep(const Invocation& call, const base::Config& settings) {

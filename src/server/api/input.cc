@@ -227,8 +227,8 @@ absl::Status BodyReader::Finish() {
   // A misspelt field comes before the one that is then missing.
   for (const auto& [key, value] : json_.items()) {
     if (Contains(known_, key)) continue;
-    return absl::InvalidArgumentError(absl::StrCat("there is no field ", Quoted(key), " here",
-                                                   base::DidYouMean(key, known_)));
+    return absl::InvalidArgumentError(
+        absl::StrCat("there is no field ", Quoted(key), " here", base::DidYouMean(key, known_)));
   }
   return status_;
 }
