@@ -25,7 +25,7 @@ Config Make() {
 }
 
 std::function<std::optional<std::string>(const std::string&)> Environment(
-    std::map<std::string, std::string> values) {
+    const std::map<std::string, std::string>& values) {
   return [values](const std::string& name) -> std::optional<std::string> {
     const auto it = values.find(name);
     if (it == values.end()) return std::nullopt;

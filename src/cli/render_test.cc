@@ -10,7 +10,6 @@ namespace {
 using ::testing::AllOf;
 using ::testing::ElementsAre;
 using ::testing::HasSubstr;
-using ::testing::Not;
 
 base::Json Step(const std::string& id, const std::string& name, const std::string& state) {
   return {{"id", id}, {"name", name}, {"node", name}, {"kind", "step"}, {"state", state}};

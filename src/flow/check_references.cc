@@ -536,7 +536,9 @@ void DisableNodes(const std::vector<std::string>& names, const Place& place,
 void SetParameters(const base::Json& parameters, const Place& place, ReadContext* context,
                    Pipeline* pipeline) {
   if (!parameters.is_object()) return;
-  for (const auto& [key, value] : parameters.items()) {
+  for (const auto& item : parameters.items()) {
+    const std::string& key = item.key();
+    const base::Json& value = item.value();
     const std::size_t dot = key.rfind('.');
     const std::string owner = dot == std::string::npos ? "" : key.substr(0, dot);
     const std::string name = dot == std::string::npos ? key : key.substr(dot + 1);

@@ -161,8 +161,8 @@ class Evaluator {
   absl::StatusOr<Value> Sum(bool live) {
     ASSIGN_OR_RETURN(Value left, Product(live));
     while (true) {
-      const char symbol = Accept("+") ? '+' : Accept("-") ? '-' : 0;
-      if (symbol == 0) return left;
+      const char symbol = Accept("+") ? '+' : Accept("-") ? '-' : '\0';
+      if (symbol == '\0') return left;
       ASSIGN_OR_RETURN(left, Compute(left, symbol, live));
     }
   }
@@ -170,8 +170,8 @@ class Evaluator {
   absl::StatusOr<Value> Product(bool live) {
     ASSIGN_OR_RETURN(Value left, Unary(live));
     while (true) {
-      const char symbol = Accept("*") ? '*' : Accept("/") ? '/' : Accept("%") ? '%' : 0;
-      if (symbol == 0) return left;
+      const char symbol = Accept("*") ? '*' : Accept("/") ? '/' : Accept("%") ? '%' : '\0';
+      if (symbol == '\0') return left;
       ASSIGN_OR_RETURN(left, Compute(left, symbol, live));
     }
   }
@@ -289,16 +289,11 @@ class Evaluator {
     while (at_ < text_.size()) {
       const char c = text_[at_];
       const bool next = at_ + 1 < text_.size() && IsWordPart(text_[at_ + 1]);
-      if (IsWordPart(c)) {
-        ++at_;
-      } else if (c == '-' && next && !digit) {
-        ++at_;
-      } else if ((c == '-' || c == '+') && next && digit && at_ > begin &&
-                 (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E') && IsDigit(text_[at_ + 1])) {
-        ++at_;
-      } else {
-        return;
-      }
+      const bool is_sign = (c == '-' || c == '+') && next && digit && at_ > begin &&
+                           (text_[at_ - 1] == 'e' || text_[at_ - 1] == 'E') &&
+                           IsDigit(text_[at_ + 1]);
+      if (!IsWordPart(c) && !is_sign && !(c == '-' && next && !digit)) return;
+      ++at_;
     }
   }
 

@@ -7,10 +7,7 @@
 namespace regatta::flow {
 namespace {
 
-using ::testing::ElementsAre;
 using testing::EngineTest;
-using ::testing::HasSubstr;
-using testing::Machine;
 using ::testing::UnorderedElementsAre;
 
 constexpr char kChain[] = R"(
@@ -255,8 +252,7 @@ class EngineFaultTest : public EngineTest, public ::testing::WithParamInterface<
  protected:
   // Exit code of an owner with that fault, or -signal.
   int RunOwner(const std::string& fault) {
-    std::vector<std::string> env = {"OWNER_FOLDER=" + folder_,
-                                    "PATH=" + std::string(getenv("PATH"))};
+    std::vector<std::string> env = {"OWNER_FOLDER=" + folder_, "PATH=/usr/local/bin:/usr/bin:/bin"};
     if (!fault.empty()) env.push_back("REGATTA_FAULT=" + fault);
     std::vector<std::string> args = {"owner", "--gtest_filter=EngineOwner.DISABLED_TheOwner",
                                      "--gtest_also_run_disabled_tests"};

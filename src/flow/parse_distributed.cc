@@ -113,7 +113,7 @@ DistributedJob ReadDistributedJob(const YamlNode& node, const std::string& path,
   job.place = context->At(node);
   const MapReader reader(node, "distributed_job", path, {"framework", "members"}, context);
   job.framework = reader.Text("framework");
-  if (job.framework != "" && job.framework != "pytorch" && job.framework != "tensorflow" &&
+  if (!job.framework.empty() && job.framework != "pytorch" && job.framework != "tensorflow" &&
       job.framework != "paddle" && job.framework != "plain") {
     context->Add(*reader.Find("framework"), reader.PathOf("framework"),
                  Cat("must be pytorch, tensorflow, paddle or plain, not ", Quoted(job.framework)));

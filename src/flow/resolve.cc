@@ -211,7 +211,7 @@ absl::Status ResolveInputs(StepRun& step) {
 absl::StatusOr<std::vector<Json>> ResolveLoop(const StepRun& step) {
   const Place place = FieldPlace(step.node(), "loop_argument");
   const std::string path = absl::StrCat(step.owner->path, ".loop_argument");
-  Json value = *step.node().loop_argument;
+  Json value = step.node().loop_argument.value_or(nullptr);
   if (value.is_string()) {
     auto expanded =
         Expand(value.get_ref<const std::string&>(), [&](const TemplateReference& reference) {

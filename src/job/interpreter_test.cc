@@ -61,7 +61,7 @@ TEST_F(InterpreterTest, AnEmptyFolderIsNoModule) {
 }
 
 TEST_F(InterpreterTest, PrefersTheVirtualEnvironmentAboveTheWorkingDirectory) {
-  const std::string venv = MakeProgram(".venv/bin/python3", "exec /usr/bin/python3 \"$@\"");
+  MakeProgram(".venv/bin/python3", "exec /usr/bin/python3 \"$@\"");
   fs::create_directories(folder_ / "a/b");
   const auto python = FindInterpreter({"sys", "json"}, folder_ / "a/b");
   ASSERT_TRUE(python.ok()) << python.status();

@@ -124,10 +124,8 @@ bool LocalExecutor::Adopt(Job& job) {
   if (std::ranges::none_of(job.members, taken)) return false;
   Admit(job);
   const absl::StatusOr<std::optional<Launch>> launch = ReadLaunch(job.spec);
-  if (launch.ok() && *launch) {
-    job.launch = **launch;
-    ports_.Reserve(job.launch.ports);
-  }
+  if (launch.ok()) job.launch = launch->value_or(Launch());
+  ports_.Reserve(job.launch.ports);
   std::vector<int> missing;
   for (const Member& member : job.members) {
     if (!AdoptReplica(job, member.rank)) missing.push_back(member.rank);

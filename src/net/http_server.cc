@@ -11,6 +11,7 @@
 #include <boost/asio/use_awaitable.hpp>
 #include <condition_variable>
 #include <set>
+#include <thread>
 
 #include "absl/strings/str_cat.h"
 #include "base/log.h"

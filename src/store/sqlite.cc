@@ -95,6 +95,8 @@ class SqliteConnection : public SociConnection {
       case SQLITE_READONLY_DBMOVED:
         return absl::UnavailableError(
             absl::StrCat(path_, " was moved or deleted while in use: restart Regatta"));
+      default:
+        break;
     }
     switch (code & 0xff) {
       case SQLITE_FULL:

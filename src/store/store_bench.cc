@@ -65,5 +65,6 @@ int main(int argc, char** argv) {
     OrDie((*store)->Read("SELECT seq, subject, time, data FROM events ORDER BY seq").status());
   });
   std::printf("reading %lld rows at once: %.0f rows a second\n",
-              static_cast<long long>(kRows + kCommits), (kRows + kCommits) / scan);
+              static_cast<long long>(kRows) + static_cast<long long>(kCommits),
+              (kRows + kCommits) / scan);
 }

@@ -96,10 +96,11 @@ void CheckHome(const std::string& home, std::vector<Finding>* findings) {
         {Verdict::kBad, "state directory", absl::StrCat(home, ": ", made.message())});
     return;
   }
-  const auto owner = server::FindOwner(home);
   std::string text = home;
-  if (owner.ok() && owner->has_value()) {
-    absl::StrAppend(&text, ", owned by pid ", (*owner)->pid, " at ", (*owner)->address);
+  if (const auto found = server::FindOwner(home); found.ok()) {
+    if (const auto& owner = *found) {
+      absl::StrAppend(&text, ", owned by pid ", owner->pid, " at ", owner->address);
+    }
   }
   findings->push_back({Verdict::kGood, "state directory", text});
   struct statvfs disk = {};

@@ -27,7 +27,7 @@ absl::StatusOr<std::string> FindRun(ApiClient& api, const std::string& given) {
   ASSIGN_OR_RETURN(const base::Json page, api.Get("/api/v1/runs?limit=1000"));
   std::vector<std::string> matches;
   for (const base::Json& run : page["items"]) {
-    const std::string id = run.value("id", "");
+    std::string id = run.value("id", "");
     if (given == "last") return id;
     if (id.starts_with(given) || run.value("name", "") == given) matches.push_back(id);
   }

@@ -112,8 +112,9 @@ bool Shim::Start() {
   const pid_t self = getpid();
   ending_.started = Now(CLOCK_REALTIME);
   ending_.elapsed = -Now(CLOCK_MONOTONIC);
-  const pid_t pid = vfork();
-  if (pid == 0) BecomeReplica(ends[1], self);
+  // The child only makes system calls before it executes the replica.
+  const pid_t pid = vfork();                   // NOLINT(*-unsafe-functions,*-security*vfork)
+  if (pid == 0) BecomeReplica(ends[1], self);  // NOLINT(*-unix.Vfork)
   if (pid < 0) {
     failed_errno_ = errno;
     failed_phase_ = "fork";

@@ -16,7 +16,7 @@ absl::StatusOr<Response> ListRuns(Context& context, const Call& call) {
   flow::RunFilter filter;
   filter.project = call.principal.project;
   for (const std::string& state : query.Choices("state", kRunStates, 8)) {
-    filter.states.push_back(flow::RunStateFrom(state).value());
+    if (const auto known = flow::RunStateFrom(state)) filter.states.push_back(*known);
   }
   filter.name = query.Text("name", 128).value_or("");
   filter.sort =

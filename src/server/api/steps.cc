@@ -15,7 +15,7 @@ absl::StatusOr<Response> ListSteps(Context& context, const Call& call) {
   QueryReader query(call);
   std::vector<flow::StepState> states;
   for (const std::string& state : query.Choices("state", kStepStates, 10)) {
-    states.push_back(flow::StepStateFrom(state).value());
+    if (const auto known = flow::StepStateFrom(state)) states.push_back(*known);
   }
   const auto limit = static_cast<int>(query.Integer("limit", 1, 1000).value_or(50));
   const std::string cursor = query.Text("cursor", 512).value_or("");

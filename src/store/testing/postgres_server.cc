@@ -47,8 +47,7 @@ pid_t Spawn(const std::vector<std::string>& command, uid_t uid, gid_t gid, const
   prctl(PR_SET_PDEATHSIG, SIGQUIT);
   if (getppid() != parent) _exit(126);
   const int out = open(log.c_str(), O_WRONLY | O_CREAT | O_APPEND, 0644);
-  dup2(out, 1);
-  dup2(out, 2);
+  if (out < 0 || dup2(out, 1) < 0 || dup2(out, 2) < 0) _exit(126);
   execv(argv[0], argv.data());
   _exit(127);
 }
