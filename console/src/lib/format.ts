@@ -91,13 +91,13 @@ export function formatBytes(bytes: number): string {
   return `${value.toFixed(digits)} ${units[unit] ?? ""}`;
 }
 
-/** A metric's value: six significant digits, no trailing zeros, large and small ones by exponent. */
-export function formatNumber(value: number | null | undefined): string {
+/** A metric's value: six significant digits unless told otherwise, no trailing zeros, large and small ones by exponent. */
+export function formatNumber(value: number | null | undefined, digits = 6): string {
   if (value === null || value === undefined) return "NaN";
   if (value !== 0 && (Math.abs(value) >= 1e7 || Math.abs(value) < 1e-4)) {
     return value.toExponential(3);
   }
-  return String(Number(value.toPrecision(6)));
+  return String(Number(value.toPrecision(digits)));
 }
 
 /** Any JSON value on one line; strings without quotes. */

@@ -6,6 +6,7 @@ import {
   ReactFlow,
   ReactFlowProvider,
   useReactFlow,
+  useStore,
 } from "@xyflow/react";
 import "@xyflow/react/dist/style.css";
 import { useEffect, useMemo, useRef, useState } from "react";
@@ -26,6 +27,7 @@ import {
   type StepFlowNode,
 } from "./nodes";
 import { RouteLine } from "./route";
+import { viewOf, type Box } from "./view";
 
 interface GraphViewProps {
   steps: readonly Step[];
@@ -135,10 +137,28 @@ function Graph({ steps, selected, onOpen }: GraphViewProps) {
     }));
   }, [model, placed]);
 
-  // Shows the whole graph when it is first arranged, and after a group was opened or closed.
+  // Shows the graph when it is arranged, and again when its place is resized (the panel opens), until
+  // the reader moves it. Very large graphs are shown whole: their map tells where one is.
+  const width = useStore((state) => state.width);
+  const height = useStore((state) => state.height);
+  const moved = useRef(false);
+  const latest = useRef({ model, selected });
   useEffect(() => {
-    if (placed) void flow.fitView({ padding: 0.12, maxZoom: 1.1 });
-  }, [placed, flow]);
+    latest.current = { model, selected };
+  });
+  useEffect(() => {
+    moved.current = false;
+  }, [placed]);
+  useEffect(() => {
+    if (!placed || width === 0 || moved.current) return;
+    if (latest.current.model.nodes.length >= kMapFrom) {
+      void flow.fitView({ padding: 0.12, maxZoom: 1.1 });
+      return;
+    }
+    const all = boundsOf(latest.current.model, placed);
+    const focus = focusOf(latest.current.model, placed, latest.current.selected);
+    void flow.setViewport(viewOf(all, focus, width, height));
+  }, [placed, flow, width, height]);
 
   if (problem !== undefined) return <Message title={t("graph.failed", { problem })} />;
   return (
@@ -156,6 +176,9 @@ function Graph({ steps, selected, onOpen }: GraphViewProps) {
           edgesFocusable={false}
           elementsSelectable={false}
           onlyRenderVisibleElements={nodes.length > 200}
+          onMoveStart={(event) => {
+            if (event) moved.current = true;
+          }}
           minZoom={0.05}
           maxZoom={2}
           deleteKeyCode={null}
@@ -183,6 +206,43 @@ function Graph({ steps, selected, onOpen }: GraphViewProps) {
       </GraphActionsContext>
     </section>
   );
+}
+
+/** What the whole graph covers. */
+function boundsOf(model: GraphModel, placed: Arrangement): Box {
+  const boxes = model.nodes
+    .filter((node) => node.parent === undefined)
+    .flatMap((node) => placed.nodes.get(node.id) ?? []);
+  const x = Math.min(...boxes.map((box) => box.x));
+  const y = Math.min(...boxes.map((box) => box.y));
+  return {
+    x,
+    y,
+    width: Math.max(...boxes.map((box) => box.x + box.width)) - x,
+    height: Math.max(...boxes.map((box) => box.y + box.height)) - y,
+  };
+}
+
+/** Where the eye should be: the open step, else what failed, else what runs. */
+function focusOf(
+  model: GraphModel,
+  placed: Arrangement,
+  selected: string | undefined,
+): Box | undefined {
+  const inState = (state: string) => model.nodes.find((node) => node.step?.state === state);
+  const node =
+    model.nodes.find((one) => selected !== undefined && one.step?.id === selected) ??
+    inState("failed") ??
+    inState("running");
+  if (!node) return undefined;
+  const box = placed.nodes.get(node.id);
+  let { x = 0, y = 0 } = box ?? {};
+  const byId = new Map(model.nodes.map((one) => [one.id, one]));
+  for (let parent = node.parent; parent !== undefined; parent = byId.get(parent)?.parent) {
+    x += placed.nodes.get(parent)?.x ?? 0;
+    y += placed.nodes.get(parent)?.y ?? 0;
+  }
+  return box && { ...box, x, y };
 }
 
 function Tool({

@@ -39,7 +39,7 @@ const kSpacing = {
   "elk.spacing.nodeNode": "18",
   "elk.spacing.edgeNode": "16",
   "elk.layered.mergeEdges": "true",
-  "elk.layered.spacing.nodeNodeBetweenLayers": "54",
+  "elk.layered.spacing.nodeNodeBetweenLayers": "40",
   "elk.layered.nodePlacement.strategy": "NETWORK_SIMPLEX",
   "elk.layered.considerModelOrder.strategy": "NODES_AND_EDGES",
 };
@@ -53,7 +53,10 @@ export async function arrange(model: GraphModel): Promise<Arrangement> {
       ? {
           id: node.id,
           children: [],
-          layoutOptions: { "elk.padding": `[top=${kGroupTop},left=14,bottom=14,right=14]` },
+          layoutOptions: {
+            "elk.padding": `[top=${kGroupTop},left=14,bottom=14,right=14]`,
+            "elk.spacing.nodeNode": "10",
+          },
         }
       : { id: node.id, width: kNodeWidth, height: kNodeHeight };
     byId.set(node.id, one);
@@ -75,6 +78,10 @@ export async function arrange(model: GraphModel): Promise<Arrangement> {
     }
   };
   walk(done);
+  for (const node of model.nodes) {
+    if (node.kind === "group" && node.open && node.what === "loop")
+      sortIterations(node.id, model, nodes);
+  }
   const edges = new Map<string, Point[]>();
   for (const edge of done.edges ?? []) {
     const section = edge.sections?.[0];
@@ -82,4 +89,14 @@ export async function arrange(model: GraphModel): Promise<Arrangement> {
     edges.set(edge.id, [section.startPoint, ...(section.bendPoints ?? []), section.endPoint]);
   }
   return { nodes, edges };
+}
+
+/** Nothing lies between iterations, so ELK gives them any order: they get each other's places. */
+function sortIterations(group: string, model: GraphModel, nodes: Map<string, Placed>): void {
+  const ids = model.nodes.filter((node) => node.parent === group).map((node) => node.id);
+  const places = ids.flatMap((id) => nodes.get(id) ?? []);
+  const alike = places.every((one) => one.height === kNodeHeight && one.width === kNodeWidth);
+  if (!alike || places.length !== ids.length) return;
+  places.sort((a, b) => a.x - b.x || a.y - b.y);
+  places.forEach((place, index) => nodes.set(ids[index] ?? "", place));
 }

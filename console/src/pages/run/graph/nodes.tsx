@@ -23,6 +23,9 @@ export const GraphActionsContext = createContext<GraphActions>({
 export type StepFlowNode = Node<{ node: StepNode; selected: boolean }, "step">;
 export type GroupFlowNode = Node<{ node: GroupNode; selected: boolean }, "group">;
 
+// A box has little room; the panel shows all digits.
+const kMetricDigits = 4;
+
 function Ends() {
   return (
     <>
@@ -57,22 +60,22 @@ export function StepBox({ data }: NodeProps<StepFlowNode>) {
           {step.loop_index !== undefined && step.loop_argument !== undefined && (
             <span className="muted"> {formatValue(step.loop_argument)}</span>
           )}
+          {step.replicas !== undefined && step.replicas > 1 && (
+            <span className="replicas">×{step.replicas}</span>
+          )}
         </span>
         <span className="muted">
           {step.started_at !== undefined && !step.cached ? (
             <>
               <span className="hidden">{label} </span>
               <Duration of={step} />
-              {metric && ` · ${metric.name} ${formatNumber(metric.point.value)}`}
+              {metric && ` · ${metric.name} ${formatNumber(metric.point.value, kMetricDigits)}`}
             </>
           ) : (
             label
           )}
         </span>
       </span>
-      {step.replicas !== undefined && step.replicas > 1 && (
-        <span className="replicas">×{step.replicas}</span>
-      )}
     </button>
   );
 }
