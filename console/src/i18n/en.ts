@@ -15,6 +15,7 @@ export const en = {
     live_hint: "Changes appear as they happen",
     reconnecting: "Reconnecting…",
     reconnecting_hint: "The server does not answer. What you see may be old.",
+    lost: "The server does not answer, so what you see may be old. Is `regatta serve` running? This page goes on by itself once it is back.",
     not_found: "There is no such page",
     not_found_hint: "The address may be mistyped.",
     to_runs: "Go to all runs",
@@ -219,7 +220,7 @@ export const en = {
     group: "A group has no log of its own.",
   },
   metrics: {
-    none: "No metrics yet",
+    none: "No metrics yet.",
     none_hint: "A step logs one with:",
     by_step: "by step",
     by_time: "by time",

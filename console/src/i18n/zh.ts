@@ -19,6 +19,7 @@ export const zh: Texts<typeof en> = {
     live_hint: "变化会立即显示",
     reconnecting: "正在重新连接…",
     reconnecting_hint: "服务器没有响应，显示的内容可能已过时。",
+    lost: "服务器没有响应，显示的内容可能已过时。`regatta serve` 是否在运行？恢复后页面会自动继续。",
     not_found: "没有这个页面",
     not_found_hint: "地址可能有误。",
     to_runs: "查看全部运行",
@@ -222,7 +223,7 @@ export const zh: Texts<typeof en> = {
     group: "分组没有自己的日志。",
   },
   metrics: {
-    none: "还没有指标",
+    none: "还没有指标。",
     none_hint: "步骤可以这样记录指标：",
     by_step: "按步数",
     by_time: "按时间",

@@ -29,6 +29,7 @@ export function Shell() {
         <Connection />
         <SettingsMenu />
       </header>
+      <Lost />
       <main id="main" tabIndex={-1}>
         <Outlet />
       </main>
@@ -46,6 +47,17 @@ function Connection() {
         {live ? t("app.live") : t("app.reconnecting")}
       </span>
     </Tooltip>
+  );
+}
+
+/** Says that the server is gone; a connection that is back at once is not worth a word. */
+function Lost() {
+  const { t } = useTranslation();
+  if (useStreamState() !== "reconnecting") return null;
+  return (
+    <p className="lost" role="alert">
+      {t("app.lost")}
+    </p>
   );
 }
 

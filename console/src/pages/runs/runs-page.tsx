@@ -117,27 +117,34 @@ export function RunsPage() {
 
   const filtered = search.state !== undefined || search.name !== undefined;
   const rows = query.data?.items ?? [];
+  const none = query.data && rows.length === 0 && !filtered && !search.cursor;
   return (
     <div className="page">
       <div className="page-head">
         <h1>{t("runs.title")}</h1>
-        {query.data && (
+        {query.data && !none && (
           <span className="muted">{t("runs.count", { count: query.data.total })}</span>
         )}
       </div>
-      <div className="toolbar">
-        <TextFilter label={t("runs.filter_name")} value={search.name ?? ""} onChange={changeName} />
-        <StateFilter
-          label={t("runs.filter_state")}
-          states={kRunStates}
-          selected={search.state ?? []}
-          onChange={(state) => change({ state })}
-        />
-      </div>
+      {!none && (
+        <div className="toolbar">
+          <TextFilter
+            label={t("runs.filter_name")}
+            value={search.name ?? ""}
+            onChange={changeName}
+          />
+          <StateFilter
+            label={t("runs.filter_state")}
+            states={kRunStates}
+            selected={search.state ?? []}
+            onChange={(state) => change({ state })}
+          />
+        </div>
+      )}
       {query.isPending && <Loading />}
       {query.isError && <LoadError error={query.error} retry={() => void query.refetch()} />}
-      {query.data && rows.length === 0 && !filtered && !search.cursor && <NoRuns />}
-      {query.data && (rows.length > 0 || filtered || search.cursor) && (
+      {none && <NoRuns />}
+      {query.data && !none && (
         <>
           <Grid
             label={t("runs.table")}

@@ -21,7 +21,7 @@ export default function MetricsTab({ step }: { step: StepDetail }) {
     return (
       <>
         <p className="muted">
-          {t("metrics.none")}. {t("metrics.none_hint")}
+          {t("metrics.none")} {t("metrics.none_hint")}
         </p>
         <pre className="preview">{'regatta.log_metric("loss", 0.25, step=epoch)'}</pre>
       </>
