@@ -13,7 +13,14 @@ namespace regatta::server {
 namespace {
 
 constexpr std::size_t kMostCodes = 64;
-constexpr char kCookie[] = "regatta_session";
+constexpr int kInstanceDigits = 8;
+
+// From the token, which each state directory has for ever; a digest's beginning tells nothing of
+// it.
+std::string CookieName(const std::string& token) {
+  return absl::StrCat("regatta_session_",
+                      base::Sha256Hex("cookie\n" + token).substr(0, kInstanceDigits));
+}
 
 }  // namespace
 
@@ -44,6 +51,7 @@ store::Schema ServerSchema() {
 Auth::Auth(store::Store* store, std::string token, std::string user, std::string project)
     : store_(store),
       token_(std::move(token)),
+      cookie_name_(CookieName(token_)),
       user_(std::move(user)),
       project_(std::move(project)) {}
 
@@ -109,7 +117,7 @@ absl::StatusOr<Principal> Auth::Authenticate(const net::Request& request) {
     return absl::UnauthenticatedError(
         "the bearer token is not the one in the file `token` of the state directory");
   }
-  const std::string secret = request.Cookie(kCookie);
+  const std::string secret = request.Cookie(cookie_name_);
   if (!secret.empty()) {
     const std::string digest = base::Sha256Hex(secret);
     ASSIGN_OR_RETURN(const auto rows,

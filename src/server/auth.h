@@ -27,7 +27,7 @@ class Auth {
   static constexpr base::Micros kCodeLifetime = 10LL * 60 * 1'000'000;
   static constexpr base::Micros kSessionLifetime = 30LL * 24 * 3600 * 1'000'000;
 
-  // `store` must outlive this.
+  // `store` must outlive this. `token` is the state directory's.
   Auth(store::Store* store, std::string token, std::string user, std::string project);
 
   struct LoginCode {
@@ -44,6 +44,10 @@ class Auth {
   // kUnauthenticated when the code is unknown, used or expired.
   absl::StatusOr<NewSession> RedeemLoginCode(const std::string& code);
 
+  // "regatta_session_" and eight digits of the state directory's own. Browsers share cookies over
+  // the ports of a host, so two servers on one machine need two names. Stays over restarts.
+  const std::string& cookie_name() const { return cookie_name_; }
+
   absl::Status EndSession(const std::string& session_digest);
 
   // By the Authorization header, else by the cookie. kUnauthenticated says how to log in.
@@ -52,6 +56,7 @@ class Auth {
  private:
   store::Store* store_;
   const std::string token_;
+  const std::string cookie_name_;
   const std::string user_;
   const std::string project_;
   std::mutex mutex_;

@@ -11,8 +11,8 @@ base::Json ToJson(const Principal& principal) {
   return {{"user", principal.user}, {"project", principal.project}};
 }
 
-std::string Cookie(const std::string& value, base::Micros lifetime) {
-  return absl::StrCat("regatta_session=", value,
+std::string Cookie(const Auth& auth, const std::string& value, base::Micros lifetime) {
+  return absl::StrCat(auth.cookie_name(), "=", value,
                       "; Path=/; HttpOnly; SameSite=Strict; Max-Age=", lifetime / 1'000'000);
 }
 
@@ -28,7 +28,8 @@ absl::StatusOr<Response> CreateSession(Context& context, const Call& call) {
   RETURN_IF_ERROR(body.Finish());
   ASSIGN_OR_RETURN(const Auth::NewSession session, context.auth->RedeemLoginCode(code));
   Response response = JsonAnswer(ToJson(session.principal));
-  response.headers.emplace_back("Set-Cookie", Cookie(session.secret, Auth::kSessionLifetime));
+  response.headers.emplace_back("Set-Cookie",
+                                Cookie(*context.auth, session.secret, Auth::kSessionLifetime));
   return response;
 }
 
@@ -39,7 +40,7 @@ absl::StatusOr<Response> DeleteSession(Context& context, const Call& call) {
   }
   Response response;
   response.status = 204;
-  response.headers.emplace_back("Set-Cookie", Cookie("", 0));
+  response.headers.emplace_back("Set-Cookie", Cookie(*context.auth, "", 0));
   return response;
 }
 
