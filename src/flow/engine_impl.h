@@ -74,6 +74,8 @@ class EngineImpl : public Engine, public base::EventSink {
   void AfterCommit();
   void LaunchAndStop();
   void ForgetFinishedRuns();
+  bool MayWait(const Run& run) const;  // its `run` event, until a while after the last one
+  void TellOwedRuns();
   void Wake();
 
   // --- engine.cc (turn)
@@ -171,7 +173,10 @@ class EngineImpl : public Engine, public base::EventSink {
   std::unordered_map<std::string, std::vector<std::pair<std::string, std::string>>> running_keys_;
   std::vector<std::pair<std::string, std::string>> woken_;  // look again after this commit
   std::int64_t next_event_id_ = 1;
-  base::Micros retry_at_ = 0;  // monotonic; 0: nothing to repeat
+  std::vector<Run*> told_runs_;         // have a `run` event in this turn
+  std::vector<std::string> owed_runs_;  // their counts changed since their last `run` event
+  base::Micros tell_at_ = 0;            // monotonic; 0: none is owed
+  base::Micros retry_at_ = 0;           // monotonic; 0: nothing to repeat
   base::Micros backoff_ = 0;
 
   std::atomic<std::int64_t> last_event_id_ = 0;

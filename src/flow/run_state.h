@@ -120,6 +120,10 @@ struct Run {
 
   bool is_new = false, dirty = false;
   std::vector<StepRun*> dirty_steps;
+  // What the last `run` event told, and when (monotonic; 0: none yet).
+  RunState told_state = RunState::kPending;
+  std::string told_message;
+  base::Micros told_at = 0;
   std::vector<Run*>* dirty_runs = nullptr;  // the engine's list
   std::unordered_map<std::string, StepRun*> steps_by_id;
 

@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <chrono>
 #include <set>
 
@@ -15,6 +16,8 @@ constexpr base::Micros kFirstBackoff = 50'000;
 constexpr base::Micros kLastBackoff = 2'000'000;
 // A turn stops taking on steps after this, so that answers and events are never far.
 constexpr base::Micros kTurnLength = 20'000;
+// A run's counts change with every step; who watches a list is told this often at most.
+constexpr base::Micros kRunEventEvery = 250'000;
 
 }  // namespace
 
@@ -48,6 +51,9 @@ void EngineImpl::Loop() {
         if (retry_at_ != 0) {
           const base::Micros wait = retry_at_ - base::MonotonicMicros();
           if (wait > 0) inbox_wake_.wait_for(lock, std::chrono::microseconds(wait), something);
+        } else if (tell_at_ != 0) {
+          const base::Micros wait = tell_at_ - base::MonotonicMicros();
+          if (wait > 0) inbox_wake_.wait_for(lock, std::chrono::microseconds(wait), something);
         } else {
           inbox_wake_.wait(lock, something);
         }
@@ -70,6 +76,7 @@ void EngineImpl::Loop() {
       }
     }
 
+    TellOwedRuns();
     const absl::Status status = Commit();
     std::vector<Answer> answers;
     answers.swap(answers_);
@@ -116,12 +123,28 @@ absl::Status EngineImpl::Commit() {
   const absl::Status status = WriteTurn();
   if (!status.ok()) {
     next_event_id_ = first_event_id;
+    told_runs_.clear();  // nothing was told, and a run may be discarded now
     return status;
   }
   commits.Add();
   seconds.Observe(static_cast<double>(base::MonotonicMicros() - begin) / 1e6);
   REGATTA_FAULT("flow.turn.after_commit");
   return absl::OkStatus();
+}
+
+bool EngineImpl::MayWait(const Run& run) const {
+  return !run.is_new && run.told_at != 0 && run.state == run.told_state &&
+         run.message == run.told_message && base::MonotonicMicros() - run.told_at < kRunEventEvery;
+}
+
+void EngineImpl::TellOwedRuns() {
+  if (tell_at_ == 0 || base::MonotonicMicros() < tell_at_) return;
+  tell_at_ = 0;
+  std::vector<std::string> owed;
+  owed.swap(owed_runs_);
+  for (const std::string& id : owed) {
+    if (const auto it = runs_.find(id); it != runs_.end()) it->second->Touch();
+  }
 }
 
 absl::Status EngineImpl::WriteTurn() {
@@ -131,10 +154,14 @@ absl::Status EngineImpl::WriteTurn() {
   }
   ASSIGN_OR_RETURN(store::Transaction transaction, store_.Begin());
   const std::int64_t first_event_id = next_event_id_;
-  for (const Run* run : dirty_runs_) {
+  told_runs_.clear();
+  for (Run* run : dirty_runs_) {
     RETURN_IF_ERROR(WriteRun(transaction, *run));
-    RETURN_IF_ERROR(WriteEvent(transaction, {next_event_id_++, "run", run->id, run->project,
-                                             base::DumpJson(ToJson(run->View()))}));
+    if (!MayWait(*run)) {
+      RETURN_IF_ERROR(WriteEvent(transaction, {next_event_id_++, "run", run->id, run->project,
+                                               base::DumpJson(ToJson(run->View()))}));
+      told_runs_.push_back(run);
+    }
     for (const StepRun* step : run->dirty_steps) {
       RETURN_IF_ERROR(WriteStep(transaction, *step));
       // A client that hears of a new run reads its steps; telling each would repeat that.
@@ -177,7 +204,21 @@ absl::Status EngineImpl::WriteTurn() {
 }
 
 void EngineImpl::AfterCommit() {
+  const base::Micros now = base::MonotonicMicros();
+  for (Run* run : told_runs_) {
+    run->told_at = now;
+    run->told_state = run->state;
+    run->told_message = run->message;
+    std::erase(owed_runs_, run->id);
+  }
   for (Run* run : dirty_runs_) {
+    if (run->told_at != now) {
+      if (std::find(owed_runs_.begin(), owed_runs_.end(), run->id) == owed_runs_.end()) {
+        owed_runs_.push_back(run->id);
+      }
+      const base::Micros due = run->told_at + kRunEventEvery;
+      tell_at_ = tell_at_ == 0 ? due : std::min(tell_at_, due);
+    }
     run->dirty = run->is_new = false;
     for (StepRun* step : run->dirty_steps) {
       step->is_new = step->dirty = step->detail_dirty = false;
@@ -203,6 +244,7 @@ void EngineImpl::AfterCommit() {
   new_latest_.clear();
   new_metrics_.clear();
   stale_metrics_.clear();
+  told_runs_.clear();
   last_event_id_ = next_event_id_ - 1;
 }
 

@@ -47,6 +47,7 @@ Response JsonResponse(int status, std::string json) {
 }
 
 Response EventStreamResponse(std::shared_ptr<Stream> stream) {
+  stream->opening = ": open\n\n";
   stream->heartbeat = ": still here\n\n";
   return {.headers = {{"Content-Type", "text/event-stream"}, {"Cache-Control", "no-store"}},
           .stream = std::move(stream)};

@@ -54,6 +54,9 @@ struct Stream {
   std::shared_ptr<Wakeup> wakeup;
   // Appends the next bytes. Called from a worker thread, never twice at once.
   std::function<Pull(std::string* out)> pull;
+  // Sent together with the head. A proxy may hold the head back until the body begins, and a
+  // browser does not say "open" before. "" for none.
+  std::string opening;
   // Sent when nothing was sent for 15 s; detects clients that went away. "" for none.
   std::string heartbeat;
   // Called once, from any thread, when the stream is over for whatever reason.

@@ -387,6 +387,7 @@ class Connection final : public Session, public std::enable_shared_from_this<Con
     auto head = HeadOf(response, false);
     bool open = co_await SendHead(head);
     if (open && head_.method != "HEAD") {
+      open = co_await SendBytes(source->opening);
       const auto timer = std::make_shared<asio::steady_timer>(stream_.get_executor());
       wakeup_ = std::static_pointer_cast<WakeupImpl>(source->wakeup);
       wakeup_->Attach(timer);

@@ -3,6 +3,7 @@
 import os
 import pathlib
 import signal
+import time
 import unittest
 
 from harness import Case
@@ -150,6 +151,58 @@ class ApiTest(Case):
         self.assertGreater(len(whole), 3)
         ids = [event[0] for event in whole]
         self.assertEqual(ids, sorted(set(ids)))
+
+    def test_a_stream_is_open_before_anything_happens(self):
+        _, api = self.serve()
+        connection = api.connect()
+        self.addCleanup(connection.close)
+        headers = {"Authorization": f"Bearer {api.token}"}
+        connection.request("GET", "/api/v1/events", headers=headers)
+        response = connection.getresponse()
+        self.assertEqual(response.headers["Content-Type"], "text/event-stream")
+        self.assertEqual(response.readline(), b": open\n")
+
+    def test_a_runs_counts_are_told_while_it_goes_on_but_not_for_every_step(self):
+        steps = 60
+        text = "name: many\nparallelism: 2\nentry_points:\n"
+        text += "".join(f"  s{i}: {{command: 'true'}}\n" for i in range(steps))
+        # The last one waits, so that its predecessors' end is told by itself.
+        gate = self.folder / "gate"
+        text += f"  last: {{command: 'while [ ! -e {gate} ]; do sleep 0.02; done'}}\n"
+        _, api = self.serve()
+        began = time.monotonic()
+        self.create(api, text=text)
+        told = []
+        for _, kind, data in api.events("/api/v1/events?after=0"):
+            if kind != "run":
+                continue
+            told.append(data["step_counts"])
+            if data["step_counts"].get("succeeded") == steps:
+                gate.touch()
+            if data["state"] == "succeeded":
+                break
+        took = time.monotonic() - began
+        self.assertEqual(told[-1], {"succeeded": steps + 1})
+        # At the start, at the end, and four times a second in between.
+        self.assertLessEqual(len(told), took * 4 + 3)
+        self.assertTrue(any(0 < counts.get("succeeded", 0) <= steps for counts in told), told)
+
+    def test_two_servers_on_one_machine_do_not_log_each_other_out(self):
+        _, first = self.serve()
+        _, answer = self.login(first)
+        one = answer.headers["Set-Cookie"].split(";")[0]
+        home = self.home
+        self.home = self.folder / "another"
+        self.environment["REGATTA_HOME"] = str(self.home)
+        _, second = self.serve()
+        _, answer = self.login(second)
+        two = answer.headers["Set-Cookie"].split(";")[0]
+        self.assertNotEqual(one.split("=")[0], two.split("=")[0])
+        # A browser sends both to both.
+        both = {"Cookie": f"{one}; {two}"}
+        for api in (first, second):
+            answer = api.call("GET", "/api/v1/session", headers=both, token=False)
+            self.assertEqual(answer.status, 200, home)
 
     def test_logs_follow_and_resume(self):
         gate = self.folder / "gate"
