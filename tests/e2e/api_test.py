@@ -148,7 +148,7 @@ class ApiTest(Case):
             pieces += events
             after = events[-1][0]
         self.assertEqual(pieces, whole)
-        self.assertGreater(len(whole), 3)
+        self.assertGreater(len(whole), 2)  # more than one piece
         ids = [event[0] for event in whole]
         self.assertEqual(ids, sorted(set(ids)))
 
