@@ -11,12 +11,6 @@
 
 namespace regatta::cli {
 
-int Fail(const absl::Status& status) {
-  const std::string message(status.message());
-  std::fprintf(stderr, "regatta: %s\n", message.c_str());
-  return SurfaceOf(status).exit;
-}
-
 namespace {
 
 constexpr struct {

@@ -11,6 +11,13 @@
 #include "flow/parse.h"
 
 namespace regatta::cli {
+
+int Fail(const absl::Status& status) {
+  const std::string message(status.message());
+  std::fprintf(stderr, "regatta: %s\n", message.c_str());
+  return SurfaceOf(status).exit;
+}
+
 namespace {
 
 int CountSteps(const std::vector<std::unique_ptr<flow::Node>>& nodes) {
