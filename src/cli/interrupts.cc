@@ -1,58 +1,44 @@
 #include "cli/interrupts.h"
 
-#include <fcntl.h>
-#include <unistd.h>
-
-#include <atomic>
-#include <cerrno>
-#include <csignal>
-
 namespace regatta::cli {
 namespace {
 
 std::atomic<int> count = 0;
-int pipe_ends[2] = {-1, -1};
 
-// Handlers, not a signal mask: a mask would be inherited by the processes of steps.
-extern "C" void OnInterrupt(int) {
-  const int saved = errno;
-  count.fetch_add(1);
-  if (::write(pipe_ends[1], "x", 1) < 0) {
-    // The pipe is full: whoever waits will wake anyway.
-  }
-  errno = saved;
-}
-
-void Install(void (*handler)(int)) {
+bool IsIgnored(int signal) {
   struct sigaction action = {};
-  action.sa_handler = handler;
-  action.sa_flags = SA_RESTART;
-  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) ::sigaction(signal, &action, nullptr);
+  return ::sigaction(signal, nullptr, &action) == 0 && action.sa_handler == SIG_IGN;
 }
 
 }  // namespace
 
 Interrupts::Interrupts() {
-  if (::pipe2(pipe_ends, O_CLOEXEC) == 0) {
-    ::fcntl(pipe_ends[1], F_SETFL, O_NONBLOCK);
+  sigset_t counted;
+  sigemptyset(&counted);
+  for (const int signal : {SIGINT, SIGTERM, SIGHUP}) {
+    if (signal != SIGHUP || !IsIgnored(SIGHUP)) sigaddset(&counted, signal);
   }
-  Install(OnInterrupt);
+  pthread_sigmask(SIG_BLOCK, &counted, &mask_before_);
+  waiter_ = std::thread([this, counted] {
+    while (true) {
+      int signal = 0;
+      sigwait(&counted, &signal);
+      if (closing_) return;
+      count.fetch_add(1);
+      count.notify_all();
+    }
+  });
 }
 
 Interrupts::~Interrupts() {
-  Install(SIG_DFL);
-  for (int& end : pipe_ends) {
-    if (end >= 0) ::close(end);
-    end = -1;
-  }
+  closing_ = true;
+  pthread_kill(waiter_.native_handle(), SIGTERM);
+  waiter_.join();
+  pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
 }
 
 int Interrupts::Count() { return count.load(); }
 
-void Interrupts::Wait() {
-  char byte;
-  while (::read(pipe_ends[0], &byte, 1) < 0 && errno == EINTR) {
-  }
-}
+void Interrupts::Wait() { count.wait(0); }
 
 }  // namespace regatta::cli

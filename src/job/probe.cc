@@ -77,7 +77,11 @@ absl::StatusOr<std::string> RunProbe(const std::vector<std::string>& argv,
   }
   posix_spawnattr_t attributes;
   posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID);  // ended with whatever it starts
+  // A session of its own, to be ended with whatever it starts; none of our blocked signals.
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETSID | POSIX_SPAWN_SETSIGMASK);
+  sigset_t none;
+  sigemptyset(&none);
+  posix_spawnattr_setsigmask(&attributes, &none);
   pid_t pid = 0;
   const int error = posix_spawn(&pid, argv[0].c_str(), &actions, &attributes, Pointers(args).data(),
                                 Pointers(variables).data());

@@ -169,7 +169,8 @@ class Case(unittest.TestCase):
                     return line
         finally:
             watchdog.cancel()
-        self.fail(f"the program never said {text!r}")
+        err = process.communicate()[1]
+        self.fail(f"the program never said {text!r}; it ended with {process.returncode}: {err}")
 
     def wait_until(self, condition, what):
         deadline = time.monotonic() + self.patience

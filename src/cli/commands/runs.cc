@@ -196,13 +196,17 @@ absl::StatusOr<int> Logs(const Invocation& call, Connection& connection) {
 absl::StatusOr<int> FollowLog(const Invocation& call, const base::Config& settings) {
   LogLess(settings);
   const Interrupts interrupts;
-  ASSIGN_OR_RETURN(Connection connection, Connect(settings, kOnlyLook));
-  ASSIGN_OR_RETURN(const std::string path, LogPath(call, *connection.api));
   std::int64_t offset = 0;
   while (true) {
+    ASSIGN_OR_RETURN(const Connection connection, Connect(settings, kOnlyLook));
+    // Unavailable is a server that ends. The process that writes goes on, and its log is read from
+    // where it was.
+    const absl::StatusOr<std::string> path = LogPath(call, *connection.api);
+    if (absl::IsUnavailable(path.status())) continue;
+    RETURN_IF_ERROR(path.status());
     bool ended = false;
     const absl::Status status = connection.api->Stream(
-        absl::StrCat(path, "/stream?rank=", call.rank, "&offset=", offset),
+        absl::StrCat(*path, "/stream?rank=", call.rank, "&offset=", offset),
         [&](const net::ServerEvent& event) {
           ended = event.type == "end";
           if (event.type != "log") return !ended;
@@ -215,9 +219,6 @@ absl::StatusOr<int> FollowLog(const Invocation& call, const base::Config& settin
         [] { return Interrupts::Count() == 0; });
     if (ended || Interrupts::Count() > 0) return 0;
     if (!absl::IsUnavailable(status)) RETURN_IF_ERROR(status);
-    // A stream that ends without a word is of a server that ends. The process that writes goes on,
-    // and its log is read from where it was.
-    ASSIGN_OR_RETURN(connection, Connect(settings, kOnlyLook));
   }
 }
 
