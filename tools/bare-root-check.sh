@@ -2,7 +2,7 @@
 # tools/bare-root-check.sh [COMMAND...]: does a fresh clone of HEAD work on a bare Debian 12?
 # Makes a minimal Debian in a temporary folder (debootstrap), carries in how this machine's package
 # clients reach their registries, clones HEAD into it and runs each command there: by default
-# `make run`, then `make test`. Nothing of this machine's build, caches or environments is visible.
+# `make run` and `make test`, and both again. Nothing of this machine's build, caches or environments is visible.
 # Needs root. Removes everything at the end; KEEP=1 keeps the folder and says where it is.
 set -euo pipefail
 cd "$(dirname "$0")/.."
@@ -15,7 +15,7 @@ if [ -z "${REGATTA_BARE_INSIDE:-}" ]; then
   REGATTA_BARE_INSIDE=1 exec unshare --mount --pid --fork --kill-child --propagation private \
     "$0" "$@"
 fi
-[ $# -gt 0 ] || set -- "make run" "make test"
+[ $# -gt 0 ] || set -- "make run" "make test" "make run" "make test"
 
 work=$(mktemp -d "${BARE_PARENT:-/var/tmp}/regatta-bare-XXXXXX")
 root=$work/root
@@ -43,7 +43,7 @@ bootstrap() {
     head -1 | tr -d ' ')
   # make is the one thing the commands themselves need; certificates are what apt and pip need.
   debootstrap --variant=minbase --include=make,ca-certificates bookworm "$root" \
-    "${mirror:-http://deb.debian.org/debian}" >"$work/debootstrap.log" 2>&1 ||
+    ${mirror:+"$mirror"} >"$work/debootstrap.log" 2>&1 ||
     { tail -n 20 "$work/debootstrap.log" >&2; return 1; }
 }
 
