@@ -32,7 +32,7 @@ Interrupts::Interrupts() {
 
 Interrupts::~Interrupts() {
   closing_ = true;
-  pthread_kill(waiter_.native_handle(), SIGTERM);
+  pthread_kill(waiter_.native_handle(), SIGINT);  // wakes it out of sigwait
   waiter_.join();
   pthread_sigmask(SIG_SETMASK, &mask_before_, nullptr);
 }

@@ -22,7 +22,8 @@ class OwnersCase(Case):
               one: {{command: 'echo one >> {effects}'}}
               two:
                 deps: one
-                command: 'echo two >> {effects}; while [ ! -e {self.gate(name)} ]; do sleep 0.02; done;
+                command: 'echo two >> {effects};
+                  while [ ! -e {self.gate(name)} ]; do sleep 0.02; done;
                   echo said by two; echo two-end >> {effects}'
               three: {{deps: two, command: 'echo three >> {effects}'}}
             """,
@@ -178,7 +179,8 @@ class StopTest(OwnersCase):
             name: slow
             entry_points:
               sleep:
-                command: 'trap "while [ ! -e {self.gate("stop")} ]; do sleep 0.02; done; exit 1" TERM;
+                command: 'trap "while [ ! -e {self.gate("stop")} ];
+                  do sleep 0.02; done; exit 1" TERM;
                   echo started >> {self.folder}/effects; while :; do sleep 0.05; done'
             """,
         )
