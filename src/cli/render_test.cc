@@ -2,6 +2,7 @@
 #include <gtest/gtest.h>
 
 #include "absl/strings/str_cat.h"
+#include "absl/strings/str_split.h"
 #include "cli/run_view.h"
 
 namespace regatta::cli {
@@ -122,6 +123,38 @@ TEST(RunModel, MetricsOfTheLatestEpochAreSpelled) {
   EXPECT_TRUE(model.SetMetric(metric("loss", 0.25, 2)));
   EXPECT_EQ(model.Find("1")->metrics, "[2] loss=0.25");
   EXPECT_FALSE(model.SetMetric({{"step_id", "9"}}));
+}
+
+// A quick step can be over before the client asks for the first time.
+TEST(PlainView, AStepThatIsOverAtFirstSightHasALineForItsStart) {
+  RunModel model;
+  base::Json quick = Step("1", "quick", "succeeded");
+  quick["reason"] = "never ran before";
+  quick["started_at"] = 1'000'000;
+  quick["finished_at"] = 1'004'000;
+  base::Json failed = quick;
+  failed.update({{"id", "2"}, {"name", "failed"}, {"state", "failed"}, {"reason", "exit code 3"}});
+  base::Json cached = quick;
+  cached.update({{"id", "3"}, {"name", "cached"}, {"cached", true}, {"reason", "unchanged"}});
+  base::Json slow = Step("4", "slow", "running");
+  slow["reason"] = "its command changed";
+  slow["started_at"] = 1'000'000;
+  const auto view = NewPlainView();
+  testing::internal::CaptureStdout();
+  for (const base::Json& step : {quick, failed, cached, slow}) {
+    model.SetStep(step);
+    view->OnStep(model, *model.Find(step.value("id", "")));
+  }
+  slow["state"] = "succeeded";
+  slow["finished_at"] = 2'000'000;
+  model.SetStep(slow);
+  view->OnStep(model, *model.Find("4"));
+  std::vector<std::string> lines = absl::StrSplit(testing::internal::GetCapturedStdout(), '\n');
+  for (std::string& line : lines) line.erase(0, sizeof "HH:MM:SS");
+  EXPECT_THAT(lines, ElementsAre("quick running: never ran before", "quick succeeded after 4 ms",
+                                 "failed running", "failed failed after 4 ms: exit code 3",
+                                 "cached cached: unchanged", "slow running: its command changed",
+                                 "slow succeeded after 1.0 s", ""));
 }
 
 }  // namespace

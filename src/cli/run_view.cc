@@ -2,6 +2,8 @@
 
 #include <cstdio>
 #include <ctime>
+#include <map>
+#include <set>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -75,17 +77,20 @@ class PlainView final : public RunView {
     if (step.state == "pending") return;
     PrintMetrics(step, base::MonotonicMicros());
     const base::Micros now = base::NowMicros();
-    std::string line =
-        absl::StrCat(ClockText(now), " ", step.name, " ", step.cached ? "cached" : step.state);
+    const bool is_start = started_.insert(step.id).second;
+    if (is_start && IsFinalState(step.state) && !step.cached && step.started_at != 0) {
+      // It was over before we looked. Its start is a change as well, and says why it ran, unless
+      // the reason by now is why it failed.
+      PrintLine(step.started_at, step.name, "running",
+                step.state == "succeeded" ? step.reason : "");
+    }
+    std::string what = step.cached ? "cached" : step.state;
     const std::string time = DurationOf(step, now);
     if (IsFinalState(step.state) && !step.cached && !time.empty()) {
-      absl::StrAppend(&line, " after ", time);
+      absl::StrAppend(&what, " after ", time);
     }
     // Why a step runs is said when it starts.
-    if (!step.reason.empty() && (step.cached || step.state != "succeeded")) {
-      absl::StrAppend(&line, ": ", step.reason);
-    }
-    Write(line + "\n");
+    PrintLine(now, step.name, what, step.cached || step.state != "succeeded" ? step.reason : "");
   }
 
   void OnMetric(const RunModel&, const StepRow& step) override {
@@ -108,6 +113,12 @@ class PlainView final : public RunView {
   }
 
  private:
+  static void PrintLine(base::Micros when, const std::string& name, const std::string& what,
+                        const std::string& reason) {
+    Write(absl::StrCat(ClockText(when), " ", name, " ", what, reason.empty() ? "" : ": ", reason,
+                       "\n"));
+  }
+
   struct Metrics {
     std::string text;  // empty: printed
     base::Micros printed_at = 0;
@@ -121,6 +132,7 @@ class PlainView final : public RunView {
   }
 
   std::map<std::string, Metrics> waiting_;  // by step id
+  std::set<std::string> started_;           // ids of steps that a line was printed for
 };
 
 class SilentView final : public RunView {
