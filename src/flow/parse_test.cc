@@ -95,6 +95,7 @@ struct Bad {
   std::string yaml;
   std::string expected;  // begin of the first problem
 };
+void PrintTo(const Bad& bad, std::ostream* out) { *out << bad.name; }
 
 class BadPipeline : public testing::TestWithParam<Bad> {};
 

@@ -1,4 +1,5 @@
 // SOCI includes sqlite3.h inside its namespace sqlite_api, so SQLite's functions are called there.
+#include <fcntl.h>
 #include <soci/sqlite3/soci-sqlite3.h>
 #include <unistd.h>
 
@@ -25,7 +26,7 @@ absl::Status CheckPlace(const std::string& path) {
   // WAL needs two files beside the database, so a folder that cannot be written to is as bad as a
   // database that cannot.
   for (const std::string& place : {folder, path}) {
-    if (access(place.c_str(), W_OK) != 0 && errno != ENOENT) {
+    if (faccessat(AT_FDCWD, place.c_str(), W_OK, AT_EACCESS) != 0 && errno != ENOENT) {
       return absl::PermissionDeniedError(
           absl::StrCat(path, " cannot be written: ", place,
                        errno == EROFS ? " is on a read-only file system" : " is not writable"));
