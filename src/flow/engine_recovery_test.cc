@@ -2,6 +2,8 @@
 #include <spawn.h>
 #include <sys/wait.h>
 
+#include <iostream>
+
 #include "flow/testing/engine_bench.h"
 
 namespace regatta::flow {
@@ -230,7 +232,7 @@ TEST_F(EngineRecoveryTest, RunThatEndsBeforeItIsAskedForIsAnsweredOnce) {
 
 #ifdef REGATTA_FAULTS
 
-// Real processes from here on. The test executes itself as the owner (TheOwner below), with fault
+// Real processes from here on. The test executes itself as the owner (Owner below), with fault
 // points armed in its environment.
 constexpr char kEffects[] = R"(
 name: effects
@@ -254,15 +256,13 @@ class EngineFaultTest : public EngineTest, public ::testing::WithParamInterface<
   int RunOwner(const std::string& fault) {
     std::vector<std::string> env = {"OWNER_FOLDER=" + folder_, "PATH=/usr/local/bin:/usr/bin:/bin"};
     if (!fault.empty()) env.push_back("REGATTA_FAULT=" + fault);
-    std::vector<std::string> args = {"owner", "--gtest_filter=EngineOwner.DISABLED_TheOwner",
-                                     "--gtest_also_run_disabled_tests"};
-    std::vector<char*> envp, argv;
+    std::vector<char*> envp;
     for (std::string& text : env) envp.push_back(text.data());
-    for (std::string& text : args) argv.push_back(text.data());
     envp.push_back(nullptr);
-    argv.push_back(nullptr);
+    std::string name = "owner";
+    char* argv[] = {name.data(), nullptr};
     pid_t pid = 0;
-    EXPECT_EQ(posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr, argv.data(), envp.data()), 0);
+    EXPECT_EQ(posix_spawn(&pid, "/proc/self/exe", nullptr, nullptr, argv, envp.data()), 0);
     int status = 0;
     waitpid(pid, &status, 0);
     return WIFSIGNALED(status) ? -WTERMSIG(status) : WEXITSTATUS(status);
@@ -310,43 +310,53 @@ TEST_F(EngineFaultTest, KeepsNothingOfARunThatCouldNotBeStored) {
   EXPECT_EQ(Effects().size(), 5u);
 }
 
-// Not a test: what RunOwner starts.
-class EngineOwner : public EngineTest {};
-TEST_F(EngineOwner, DISABLED_TheOwner) {
-  const char* folder = getenv("OWNER_FOLDER");
-  if (folder == nullptr) GTEST_SKIP() << "started by EngineFaultTest only";
-  auto store = store::Store::Open({.url = std::string("sqlite://") + folder + "/regatta.db"},
-                                  {Engine::Schema()});
-  ASSERT_TRUE(store.ok()) << store.status();
-  auto engine = Engine::Open({.store = store->get(), .folder = std::string(folder) + "/state"});
-  ASSERT_TRUE(engine.ok()) << engine.status();
-  std::mutex mutex;
-  std::condition_variable changed;
-  int commits = 0;
-  (*engine)->Listen([&] {
-    const std::lock_guard lock(mutex);
-    ++commits;
-    changed.notify_all();
-  });
-  RunRequest request;
-  request.yaml = kEffects;
-  request.working_directory = std::string(folder) + "/pipeline";
-  request.attach_interrupted = true;
-  const auto run = (*engine)->CreateRun(request, nullptr);
-  if (run.status().code() == absl::StatusCode::kResourceExhausted) _exit(kRefused);
-  ASSERT_TRUE(run.ok()) << run.status();
-  std::unique_lock lock(mutex);
-  RunState state = RunState::kRunning;
-  while (true) {
-    const int seen = commits;
-    lock.unlock();
-    state = (*engine)->GetRun(run->run.id)->state;
-    lock.lock();
-    if (IsFinal(state)) break;
-    ASSERT_TRUE(changed.wait_for(lock, std::chrono::seconds(60), [&] { return commits != seen; }));
+// What RunOwner starts: instead of the tests, a process that owns the folder until its run is over.
+class Owner : public ::testing::Environment {
+ public:
+  void SetUp() override {
+    if (const char* folder = getenv("OWNER_FOLDER"); folder != nullptr) _exit(Own(folder));
   }
-  EXPECT_EQ(state, RunState::kSucceeded);
-}
+
+ private:
+  static int Own(const std::string& folder) {
+    auto store =
+        store::Store::Open({.url = "sqlite://" + folder + "/regatta.db"}, {Engine::Schema()});
+    if (!store.ok()) return Fail(store.status());
+    auto engine = Engine::Open({.store = store->get(), .folder = folder + "/state"});
+    if (!engine.ok()) return Fail(engine.status());
+    std::mutex mutex;
+    std::condition_variable changed;
+    int commits = 0;
+    (*engine)->Listen([&] {
+      const std::lock_guard lock(mutex);
+      ++commits;
+      changed.notify_all();
+    });
+    RunRequest request;
+    request.yaml = kEffects;
+    request.working_directory = folder + "/pipeline";
+    request.attach_interrupted = true;
+    const auto run = (*engine)->CreateRun(request, nullptr);
+    if (run.status().code() == absl::StatusCode::kResourceExhausted) return kRefused;
+    if (!run.ok()) return Fail(run.status());
+    std::unique_lock lock(mutex);
+    while (true) {
+      const int seen = commits;
+      lock.unlock();
+      const RunState state = (*engine)->GetRun(run->run.id)->state;
+      lock.lock();
+      if (IsFinal(state)) return state == RunState::kSucceeded ? 0 : 1;
+      if (!changed.wait_for(lock, std::chrono::seconds(60), [&] { return commits != seen; })) {
+        return Fail(absl::DeadlineExceededError("nothing was committed for 60 s"));
+      }
+    }
+  }
+  static int Fail(const absl::Status& status) {
+    std::cerr << "owner: " << status << "\n";
+    return 1;
+  }
+};
+[[maybe_unused]] const auto* const owner = ::testing::AddGlobalTestEnvironment(new Owner);
 
 #endif  // REGATTA_FAULTS
 
