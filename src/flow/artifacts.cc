@@ -220,6 +220,9 @@ absl::StatusOr<std::string> ReadSmallArtifact(const std::string& what, const Art
     return absl::InvalidArgumentError(absl::StrCat(what, ": its content must be at most ", limit,
                                                    " bytes: ", content.status().message()));
   }
+  if (content->find('\0') != std::string::npos) {
+    return absl::InvalidArgumentError(absl::StrCat(what, " is a binary file, not a text: ", path));
+  }
   while (!content->empty() && (content->back() == '\n' || content->back() == '\r')) {
     content->pop_back();
   }

@@ -45,14 +45,23 @@ struct OwnNames {
   bool outputs = false;
 };
 
+// Where a node stands.
+struct Surroundings {
+  const Node* parent = nullptr;  // the DAG around it; null at the top
+  const Siblings& siblings;
+  bool live = true;        // no DAG around it is disabled
+  bool component = false;  // it is an outermost component: who refers to it gives its inputs
+};
+
 // Checks one node against its siblings and its parent.
 class NodeChecker {
  public:
-  NodeChecker(const Node& node, const Node* parent, const Siblings& siblings, std::string path,
-              ReadContext* context)
+  NodeChecker(const Node& node, const Surroundings& around, std::string path, ReadContext* context)
       : node_(node),
-        parent_(parent),
-        siblings_(siblings),
+        parent_(around.parent),
+        siblings_(around.siblings),
+        live_(around.live && !node.disabled),
+        component_(around.component),
         path_(std::move(path)),
         context_(context) {}
 
@@ -62,7 +71,9 @@ class NodeChecker {
     for (const auto& [name, parameter] : node_.parameters) {
       if (parameter.value.is_string()) CheckParameter(name, parameter);
     }
-    for (const InputArtifact& input : node_.inputs) CheckInput(input);
+    if (!component_) {
+      for (const InputArtifact& input : node_.inputs) CheckInput(input);
+    }
     if (node_.kind == NodeKind::kDag) CheckDagOutputs();
     for (const auto& [name, value] : node_.env) {
       CheckOwn(value, "env." + name, PlaceOf("env"), {.parameters = true});
@@ -127,7 +138,7 @@ class NodeChecker {
         Add(PlaceOf("deps"), "deps",
             Cat("step ", Quoted(node_.name), " needs ", Quoted(dep), ", which does not exist",
                 context_->Hint(dep, NamesOf(siblings_))));
-      } else if (!seen.insert(dep).second) {
+      } else if (!seen.insert(dep).second && !context_->compat()) {
         Add(PlaceOf("deps"), "deps", Cat(Quoted(dep), " stands here a second time"));
       }
     }
@@ -158,7 +169,7 @@ class NodeChecker {
               " but does not wait for it; add it to deps"));
       return nullptr;
     }
-    if (found->second->disabled && !node_.disabled) {
+    if (found->second->disabled && live_) {
       Add(place, field,
           Cat("step ", Quoted(reference.node), " is disabled, but ", Quoted(node_.name),
               " uses what it makes"));
@@ -268,7 +279,7 @@ class NodeChecker {
         Add(output.place, field,
             Cat("child ", Quoted(reference->node),
                 " has a condition, so its output may never be written"));
-      } else if ((*child)->disabled && !node_.disabled) {
+      } else if ((*child)->disabled && live_) {
         Add(output.place, field, Cat("child ", Quoted(reference->node), " is disabled"));
       }
     }
@@ -312,7 +323,11 @@ class NodeChecker {
     const std::size_t before = context_->count();
     CheckOwn(node_.condition, "condition", place, {.parameters = true, .inputs = true});
     if (context_->count() != before) return;
-    const absl::Status syntax = CheckConditionSyntax(node_.condition);
+    // One without templates says the same every time, so that it may as well be tried now.
+    const auto templates = FindTemplates(node_.condition);
+    const absl::Status syntax = templates.ok() && templates->empty()
+                                    ? EvaluateCondition(node_.condition).status()
+                                    : CheckConditionSyntax(node_.condition);
     if (!syntax.ok()) Add(place, "condition", std::string(syntax.message()));
   }
 
@@ -330,8 +345,7 @@ class NodeChecker {
               " must be a list, or exactly one template of an own parameter or input"));
     } else if (const auto own = node_.parameters.find(reference->name);
                own != node_.parameters.end()) {
-      const base::Json& value = own->second.value;
-      if (value.is_number()) {
+      if (!MayBeList(own->second.value)) {
         Add(place, "loop_argument",
             Cat("parameter ", Quoted(reference->name),
                 " is no list, so there is nothing to loop over"));
@@ -340,6 +354,15 @@ class NodeChecker {
       Add(place, "loop_argument",
           Cat("{{", reference->name, "}} is neither a parameter nor an input of this step"));
     }
+  }
+
+  // A list, a text that is one in JSON, one that a template fills in, or nothing yet.
+  static bool MayBeList(const base::Json& value) {
+    if (!value.is_string()) return value.is_null() || value.is_array();
+    const auto& text = value.get_ref<const std::string&>();
+    if (text.find("{{") != std::string::npos) return true;
+    const auto parsed = base::ParseJson(text);
+    return parsed.ok() && parsed->is_array();
   }
 
   void CheckPostProcess() {
@@ -355,13 +378,15 @@ class NodeChecker {
           "artifacts.json in the folder REGATTA_RUN_DIR");
     }
     if (node_.cache.enable.value_or(false)) {
-      Add(node_.place, "cache", "a post_process step has no cache: it runs every time");
+      Add(PlaceOf("cache"), "cache", "a post_process step has no cache: it runs every time");
     }
   }
 
   const Node& node_;
   const Node* parent_;
   const Siblings& siblings_;
+  const bool live_;
+  const bool component_;
   const std::string path_;
   ReadContext* context_;
 };
@@ -420,21 +445,30 @@ void CheckCycles(const std::vector<std::unique_ptr<Node>>& nodes, const Siblings
                Cat("steps wait for each other in a circle: ", cycle, at->name));
 }
 
-// An absent or foreign file system cannot be watched. Without fs_options the runs' own folder
-// stands in for any name, except in PaddleFlow's own language.
-void CheckScopes(const CacheOptions& cache, const Place& place, const std::string& path,
-                 const Pipeline& pipeline, ReadContext* context) {
-  if (!pipeline.main_fs && !context->compat()) return;
+bool Has(const std::vector<FileSystem>& file_systems, const std::string& name) {
+  return std::any_of(file_systems.begin(), file_systems.end(),
+                     [&](const FileSystem& other) { return other.name == name; });
+}
+
+// A file system that is not mounted cannot be watched. Where none is, the run's own folder stands
+// in for any name, except in PaddleFlow's own language.
+void CheckScopes(const CacheOptions& cache, const std::vector<FileSystem>& own,
+                 const std::string& path, const Pipeline& pipeline, ReadContext* context) {
+  const bool any = pipeline.main_fs || !pipeline.extra_fs.empty() || !own.empty();
+  if (!any && !context->compat()) return;
   for (const FsScope& scope : cache.fs_scope) {
     if (pipeline.main_fs && scope.name == pipeline.main_fs->name) continue;
-    context->Add(place, path, Cat("the file system ", Quoted(scope.name), " is not mounted"));
+    if (Has(pipeline.extra_fs, scope.name) || Has(own, scope.name)) continue;
+    context->Add(scope.place, path,
+                 Cat("the file system ", Quoted(scope.name),
+                     " is not mounted; name it in fs_options or in extra_fs of the step"));
   }
 }
 
 // What needs a file system: cache scopes and, in PaddleFlow's own language, output artifacts.
 void CheckFileSystems(const Node& node, const std::string& path, const Pipeline& pipeline,
                       ReadContext* context) {
-  CheckScopes(node.cache, node.place, JoinDots(path, "cache.fs_scope"), pipeline, context);
+  CheckScopes(node.cache, node.extra_fs, JoinDots(path, "cache.fs_scope"), pipeline, context);
   if (!context->compat() || pipeline.main_fs || node.kind == NodeKind::kDag) return;
   for (const OutputArtifact& output : node.outputs) {
     context->Add(output.place, JoinDots(path, "artifacts.output"),
@@ -442,18 +476,19 @@ void CheckFileSystems(const Node& node, const std::string& path, const Pipeline&
   }
 }
 
-void CheckChildren(const std::vector<std::unique_ptr<Node>>& nodes, const Node* parent,
+void CheckChildren(const std::vector<std::unique_ptr<Node>>& nodes, const Node* parent, bool live,
                    const std::string& path, const Pipeline& pipeline, ReadContext* context) {
   Siblings siblings;
   for (const auto& node : nodes) siblings[node->name] = node.get();
   for (const auto& node : nodes) {
     if (context->full()) return;
     const std::string own_path = JoinDots(path, node->name);
-    NodeChecker(*node, parent, siblings, own_path, context).Check();
+    NodeChecker(*node, {.parent = parent, .siblings = siblings, .live = live}, own_path, context)
+        .Check();
     CheckFileSystems(*node, own_path, pipeline, context);
     if (node->kind == NodeKind::kDag) {
-      CheckChildren(node->children, node.get(), JoinDots(own_path, "entry_points"), pipeline,
-                    context);
+      CheckChildren(node->children, node.get(), live && !node->disabled,
+                    JoinDots(own_path, "entry_points"), pipeline, context);
     }
   }
   CheckCycles(nodes, siblings, path, context);
@@ -483,14 +518,43 @@ const char* MissesTypeOf(const Parameter& parameter, const base::Json& value) {
   return MissesType(parameter.type, value);
 }
 
+// `owner` empty: of every node that has a parameter of this name.
+void SetParameter(const std::string& owner, const std::string& name, const base::Json& given,
+                  const Place& place, ReadContext* context, Pipeline* pipeline) {
+  bool found = false;
+  std::vector<std::string> known;
+  VisitAll(*pipeline, [&](const std::string& node_name, Node* node) {
+    for (const auto& [parameter, old] : node->parameters) {
+      known.push_back(Cat(node_name, ".", parameter));
+      known.push_back(parameter);
+    }
+    if (!owner.empty() && owner != node_name) return;
+    const auto parameter = node->parameters.find(name);
+    if (parameter == node->parameters.end()) return;
+    found = true;
+    base::Json value = given;
+    ReadListText(parameter->second.type, &value);
+    if (const char* wanted = MissesTypeOf(parameter->second, value)) {
+      context->Add(place, Cat(node_name, ".parameters.", name),
+                   Cat("must be ", wanted, ", not ", base::DumpJson(value)));
+      return;
+    }
+    parameter->second.value = std::move(value);
+  });
+  if (found) return;
+  const std::string key = JoinDots(owner, name);
+  context->Add(place, key, Cat("no step has a parameter ", Quoted(key), context->Hint(key, known)));
+}
+
 }  // namespace
 
 void CheckReferences(const Pipeline& pipeline, ReadContext* context) {
-  CheckChildren(pipeline.entry_points, nullptr, "entry_points", pipeline, context);
+  CheckScopes(pipeline.cache, {}, "cache.fs_scope", pipeline, context);
+  CheckChildren(pipeline.entry_points, nullptr, true, "entry_points", pipeline, context);
   if (!pipeline.post_process) return;
   const Node& post = *pipeline.post_process;
   const Siblings none;
-  NodeChecker(post, nullptr, none, JoinDots("post_process", post.name), context).Check();
+  NodeChecker(post, {.siblings = none}, JoinDots("post_process", post.name), context).Check();
   CheckFileSystems(post, JoinDots("post_process", post.name), pipeline, context);
   for (const auto& node : pipeline.entry_points) {
     if (node->name == post.name) {
@@ -498,6 +562,19 @@ void CheckReferences(const Pipeline& pipeline, ReadContext* context) {
                    Cat("the name ", Quoted(post.name), " is taken by a step of entry_points"));
     }
   }
+}
+
+void CheckComponent(const Node& component, const Pipeline& pipeline, ReadContext* context) {
+  const std::string path = JoinDots("components", component.name);
+  const Siblings none;
+  NodeChecker(component, {.siblings = none, .component = true}, path, context).Check();
+  CheckFileSystems(component, path, pipeline, context);
+  CheckChildren(component.children, &component, true, JoinDots(path, "entry_points"), pipeline,
+                context);
+}
+
+void EnableAll(Pipeline* pipeline) {
+  VisitAll(*pipeline, [](const std::string&, Node* node) { node->disabled = false; });
 }
 
 void CheckAllGiven(const Pipeline& pipeline, ReadContext* context) {
@@ -536,33 +613,14 @@ void DisableNodes(const std::vector<std::string>& names, const Place& place,
 void SetParameters(const base::Json& parameters, const Place& place, ReadContext* context,
                    Pipeline* pipeline) {
   if (!parameters.is_object()) return;
-  for (const auto& item : parameters.items()) {
-    const std::string& key = item.key();
-    const base::Json& value = item.value();
-    const std::size_t dot = key.rfind('.');
-    const std::string owner = dot == std::string::npos ? "" : key.substr(0, dot);
-    const std::string name = dot == std::string::npos ? key : key.substr(dot + 1);
-    bool found = false;
-    std::vector<std::string> known;
-    VisitAll(*pipeline, [&](const std::string& node_name, Node* node) {
-      for (const auto& [parameter, old] : node->parameters) {
-        known.push_back(Cat(node_name, ".", parameter));
-        known.push_back(parameter);
-      }
-      if (!owner.empty() && owner != node_name) return;
-      const auto parameter = node->parameters.find(name);
-      if (parameter == node->parameters.end()) return;
-      found = true;
-      if (const char* wanted = MissesTypeOf(parameter->second, value)) {
-        context->Add(place, Cat(node_name, ".parameters.", name),
-                     Cat("must be ", wanted, ", not ", base::DumpJson(value)));
-        return;
-      }
-      parameter->second.value = value;
-    });
-    if (!found) {
-      context->Add(place, key,
-                   Cat("no step has a parameter ", Quoted(key), context->Hint(key, known)));
+  // Bare names first: one for a single step is the more exact wish.
+  for (const bool bare : {true, false}) {
+    for (const auto& item : parameters.items()) {
+      const std::size_t dot = item.key().rfind('.');
+      if ((dot == std::string::npos) != bare) continue;
+      const std::string owner = bare ? "" : item.key().substr(0, dot);
+      const std::string name = bare ? item.key() : item.key().substr(dot + 1);
+      SetParameter(owner, name, item.value(), place, context, pipeline);
     }
   }
 }

@@ -43,10 +43,20 @@ class Resolver {
       Component(name, component.node->place, "components");
   }
 
+  // Those that stand for themselves alone; one that failed to resolve was reported.
+  std::vector<const Node*> Unused() const {
+    std::vector<const Node*> unused;
+    for (const auto& [name, component] : components_) {
+      if (!component.used && !Unresolved(*component.node)) unused.push_back(component.node);
+    }
+    return unused;
+  }
+
  private:
   struct Entry {
     Node* node = nullptr;
     bool done = false;
+    bool used = false;  // by a reference
   };
 
   // The component, with everything inside it resolved; null: reported.
@@ -84,6 +94,7 @@ class Resolver {
     const Node* component =
         Component(reference.component, reference.place, Cat(path, ".reference"));
     if (component == nullptr) return;
+    components_[reference.component].used = true;
     if (Unresolved(*component)) return;  // which was reported
     if (node->kind == NodeKind::kPostProcess && component->kind == NodeKind::kDag) {
       context_->Add(reference.place, path, "post_process must be a step; the component is a DAG");
@@ -128,11 +139,12 @@ class Resolver {
         context_->Add(parameter.place, own, "the component gives this parameter another type");
         continue;
       }
-      if (const char* wanted = MissesGiven(it->second.type, parameter.value)) {
+      it->second.value = parameter.value;
+      ReadListText(it->second.type, &it->second.value);
+      if (const char* wanted = MissesGiven(it->second.type, it->second.value)) {
         context_->Add(parameter.place, own,
                       Cat("must be ", wanted, ", not ", base::DumpJson(parameter.value)));
       }
-      it->second.value = parameter.value;
       it->second.place = parameter.place;
     }
   }
@@ -153,6 +165,7 @@ class Resolver {
     // One that was not given stays without a source, which is told with the templates.
     for (InputArtifact& input : copy->inputs) {
       input.place = node.place;
+      input.from.clear();
       for (const InputArtifact& given : node.inputs) {
         if (given.name == input.name) input = given;
       }
@@ -182,6 +195,7 @@ class Resolver {
     copy->env = node.env;
     copy->docker_env = node.docker_env;
     copy->cache = node.cache;
+    copy->extra_fs = node.extra_fs;
     copy->distributed_job = node.distributed_job;
     copy->snapshot_paths = node.snapshot_paths;
     copy->python_imports = node.python_imports;
@@ -204,9 +218,9 @@ class Resolver {
 
 }  // namespace
 
-void ResolveComponents(const std::vector<std::unique_ptr<Node>>& components,
-                       const ComponentReferences& references, ReadContext* context,
-                       Pipeline* pipeline) {
+std::vector<const Node*> ResolveComponents(const std::vector<std::unique_ptr<Node>>& components,
+                                           const ComponentReferences& references,
+                                           ReadContext* context, Pipeline* pipeline) {
   for (const auto& component : components) {
     if (component->deps.empty()) continue;
     context->Add(component->field_places["deps"], Cat("components.", component->name, ".deps"),
@@ -220,6 +234,7 @@ void ResolveComponents(const std::vector<std::unique_ptr<Node>>& components,
   if (pipeline->post_process != nullptr) {
     resolver.Tree(pipeline->post_process.get(), Cat("post_process.", pipeline->post_process->name));
   }
+  return resolver.Unused();
 }
 
 }  // namespace regatta::flow

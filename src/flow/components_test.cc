@@ -63,6 +63,23 @@ TEST(Components, MayBeDagsAndReferToComponents) {
   EXPECT_EQ(pipeline->post_process->command.shell, "x");
 }
 
+TEST(Components, HandInputsDownAChain) {
+  const auto read = [](const std::string& inputs) {
+    return ParsePipeline(
+        "name: p\ncomponents:\n  c: {command: \"x {{i}}\", artifacts: {input: {i: ~}}}\n"
+        "  again: {reference: {component: c}, artifacts: {input: {i: \"\"}}}\n"
+        "entry_points:\n  s: {command: x, artifacts: {output: [o]}}\n"
+        "  a: {deps: s, reference: {component: again}" +
+            inputs + "}\n",
+        {}, nullptr);
+  };
+  const auto pipeline = read(", artifacts: {input: {i: \"{{s.o}}\"}}");
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  EXPECT_EQ(pipeline->entry_points[1]->inputs.at(0).from, "{{s.o}}");
+  EXPECT_THAT(std::string(read("").status().message()),
+              HasSubstr("7:3: entry_points.a.artifacts.input.i: has no source"));
+}
+
 TEST(Components, MistakesHaveTheirPlace) {
   EXPECT_EQ(FirstProblem(WithComponent("    reference: {component: cc}\n")),
             "pipeline.yaml:10:28: entry_points.a.reference: there is no component \"cc\" (did you "

@@ -125,6 +125,53 @@ entry_points:
   EXPECT_EQ(second.parameters, base::Json({{"lr", 0.05}}));
 }
 
+TEST_F(EngineTest, LoopsOverADagWithLoopsAndJoinsAllOfIt) {
+  Open();
+  const RunDetail run = Run(R"(
+name: nested
+entry_points:
+  grid:
+    parameters: {rates: [1, 2]}
+    loop_argument: "{{rates}}"
+    artifacts: {output: {models: "{{train.model}}"}}
+    entry_points:
+      train:
+        parameters: {rate: "{{PF_PARENT.PF_LOOP_ARGUMENT}}"}
+        loop_argument: ["x", "y"]
+        command: "train {{rate}} {{PF_LOOP_ARGUMENT}}"
+        artifacts: {output: [model]}
+  select:
+    deps: grid
+    command: "select {{models}}"
+    artifacts: {input: {models: "{{grid.models}}"}}
+)");
+  ASSERT_EQ(run.state, RunState::kSucceeded) << run.message;
+  EXPECT_EQ(machine_.SpecOf("grid-1.train").roles[0].argv[2], "train 2 x");
+  EXPECT_EQ(machine_.SpecOf("grid-1.train-1").roles[0].argv[2], "train 2 y");
+  std::string paths;
+  for (const char* step : {"grid.train", "grid.train-1", "grid-1.train", "grid-1.train-1"}) {
+    paths += (paths.empty() ? "" : ",") + folder_ + "/state/runs/" + run.id + "/" + step +
+             "/artifacts/model";
+  }
+  EXPECT_EQ(machine_.SpecOf("select").roles[0].argv[2], "select " + paths);
+  EXPECT_EQ(machine_.SpecOf("select").env.at("PF_INPUT_ARTIFACT_MODELS"), paths);
+}
+
+TEST_F(EngineTest, RunsAStepWhoseFullNameIsTooLongForAFile) {
+  Open();
+  const std::string name(30, 'd');
+  std::string yaml = "name: deep\nentry_points: {";
+  std::string full;
+  for (int i = 0; i < 20; ++i) {
+    yaml += name + ": {entry_points: {";
+    full += name + ".";
+  }
+  yaml += "s: {command: x, artifacts: {output: [o]}}" + std::string(40, '}') + "}\n";
+  const RunDetail run = Run(yaml);
+  ASSERT_EQ(run.state, RunState::kSucceeded) << run.message;
+  EXPECT_EQ(machine_.Launched(), std::vector<std::string>{full + "s"});
+}
+
 TEST_F(EngineTest, TakesALoopFromAnArtifactsContent) {
   machine_.on_submit = [](const job::JobSpec& spec) {
     Machine::WriteOutputs(spec, "[1, \"two\", 3]\n");

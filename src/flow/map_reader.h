@@ -17,6 +17,8 @@ class ReadContext {
       : file_(std::move(file)), compat_(compat), problems_(problems) {}
 
   bool compat() const { return compat_; }
+  // A pipeline says so itself with `compat: paddleflow`.
+  void SetCompat() { compat_ = true; }
   Place At(const YamlNode& node) const { return {file_, node.line, node.column}; }
   Place At(const YamlNode::Member& member) const { return {file_, member.line, member.column}; }
   void Add(const Place& place, std::string path, std::string message) {

@@ -2,11 +2,13 @@
 
 #include <algorithm>
 
+#include "base/sha256.h"
 #include "flow/check_references.h"
 #include "flow/components.h"
 #include "flow/names.h"
 #include "flow/parse_distributed.h"
 #include "flow/parse_fields.h"
+#include "flow/parse_file_systems.h"
 #include "flow/text.h"
 
 namespace regatta::flow {
@@ -23,7 +25,8 @@ std::vector<std::string> StepKeys(bool compat) {
 }
 
 void RememberPlaces(const MapReader& reader, ReadContext* context, Node* node) {
-  for (const char* key : {"condition", "loop_argument", "command", "deps", "env", "artifacts"}) {
+  for (const char* key :
+       {"condition", "loop_argument", "command", "deps", "env", "artifacts", "cache"}) {
     if (const YamlNode::Member* member = reader.FindMember(key); member != nullptr) {
       node->field_places[key] = context->At(member->value);
     }
@@ -58,6 +61,8 @@ void ReadDag(const YamlNode& yaml, const std::string& path, ReadContext* context
   RememberPlaces(reader, context, node);
   if (const YamlNode* children = reader.Find("entry_points"); children != nullptr) {
     node->children = ReadChildren(*children, reader.PathOf("entry_points"), context, references);
+  } else {
+    context->Add(yaml, reader.PathOf("entry_points"), "is missing: a DAG needs at least one step");
   }
 }
 
@@ -96,9 +101,6 @@ void ReadStep(const YamlNode& yaml, const std::string& path, ReadContext* contex
               ComponentReferences* references, Node* node) {
   const MapReader reader(yaml, "step", path, StepKeys(context->compat()), context);
   CheckType(reader, "step", context);
-  if (const YamlNode* extra = reader.Find("extra_fs"); extra != nullptr) {
-    context->Add(*extra, reader.PathOf("extra_fs"), "extra_fs is not supported yet");
-  }
   ReadParameters(reader, context, node);
   ReadArtifacts(reader, context, node);
   ReadDeps(reader, context, node);
@@ -112,6 +114,7 @@ void ReadStep(const YamlNode& yaml, const std::string& path, ReadContext* contex
   node->env = ReadEnv(reader, context);
   node->docker_env = ReadDockerEnv(reader, context);
   node->cache = ReadCache(reader, context);
+  node->extra_fs = ReadExtraFs(reader, context);
   if (!context->compat()) ReadExtensions(reader, context, node);
   RememberPlaces(reader, context, node);
 
@@ -168,36 +171,18 @@ std::vector<std::unique_ptr<Node>> ReadChildren(const YamlNode& map, const std::
   return children;
 }
 
-void ReadMainFs(const MapReader& reader, ReadContext* context, Pipeline* pipeline) {
-  const YamlNode* options = reader.Find("fs_options");
-  if (options == nullptr) return;
-  const MapReader fields(*options, "fs_options", reader.PathOf("fs_options"),
-                         {"main_fs", "extra_fs"}, context);
-  if (const YamlNode* extra = fields.Find("extra_fs"); extra != nullptr) {
-    context->Add(*extra, fields.PathOf("extra_fs"), "extra_fs is not supported yet");
-  }
-  const YamlNode* main = fields.Find("main_fs");
-  if (main == nullptr) return;
-  const MapReader fs(*main, "main_fs", fields.PathOf("main_fs"),
-                     {"name", "sub_path", "mount_path", "read_only"}, context);
-  MainFs read{fs.Text("name"), fs.Text("sub_path"), fs.Text("mount_path")};
-  if (read.name.empty()) context->Add(*main, fs.PathOf("name"), "is missing");
-  if (read.sub_path.starts_with('/')) {
-    context->Add(*fs.Find("sub_path"), fs.PathOf("sub_path"), "must not start with /");
-  }
-  if (fs.Bool("read_only", false)) {
-    context->Add(*fs.Find("read_only"), fs.PathOf("read_only"),
-                 "the main file system must be writable: artifacts go there");
-  }
-  pipeline->main_fs = std::move(read);
-}
-
 void ReadParallelism(const MapReader& reader, ReadContext* context, Pipeline* pipeline) {
   constexpr std::int64_t kMost = 10'000;
-  std::int64_t parallelism = reader.Integer("parallelism", 10);
-  if (parallelism <= 0) parallelism = 10;
+  constexpr std::int64_t kUsual = 10;
+  std::int64_t parallelism = reader.Integer("parallelism", kUsual);
   if (context->compat()) {
-    parallelism = std::min<std::int64_t>(parallelism, 20);
+    parallelism = std::min<std::int64_t>(parallelism <= 0 ? kUsual : parallelism, 20);
+  } else if (parallelism < 0) {
+    context->Add(*reader.Find("parallelism"), reader.PathOf("parallelism"),
+                 "must not be negative: it is how many steps run at once");
+    parallelism = kUsual;
+  } else if (parallelism == 0) {
+    parallelism = kUsual;
   } else if (parallelism > kMost) {
     context->Add(*reader.Find("parallelism"), reader.PathOf("parallelism"),
                  Cat("must be at most ", std::to_string(kMost)));
@@ -225,6 +210,7 @@ void ReadPostProcess(const MapReader& reader, ReadContext* context, ComponentRef
   const YamlNode* map = reader.Find("post_process");
   if (map == nullptr) return;
   const std::string path = reader.PathOf("post_process");
+  if (map->is_map() && map->members.empty()) return;
   if (!map->is_map() || map->members.size() != 1) {
     context->Add(*map, path, "must be a map of exactly one step");
     return;
@@ -233,12 +219,26 @@ void ReadPostProcess(const MapReader& reader, ReadContext* context, ComponentRef
                                     NodeKind::kPostProcess, context, references);
 }
 
+// First of all: what else may stand there depends on it.
+void ReadCompat(const MapReader& reader, ReadContext* context, Pipeline* pipeline) {
+  const std::string compat = reader.Text("compat");
+  if (compat == "paddleflow") {
+    context->SetCompat();
+  } else if (reader.Find("compat") != nullptr && reader.Find("compat")->is_scalar()) {
+    context->Add(*reader.Find("compat"), reader.PathOf("compat"),
+                 Cat("must be \"paddleflow\", or absent, not ", Quoted(compat)));
+  }
+  pipeline->compat = context->compat();
+}
+
 void ReadPipeline(const YamlNode& tree, ReadContext* context, Pipeline* pipeline) {
-  const MapReader reader(tree, "workflow", "",
-                         {"name", "docker_env", "entry_points", "components", "parallelism",
-                          "disabled", "cache", "failure_options", "post_process", "fs_options"},
-                         context);
+  const MapReader reader(
+      tree, "workflow", "",
+      {"name", "docker_env", "entry_points", "components", "parallelism", "disabled", "cache",
+       "failure_options", "post_process", "fs_options", "compat"},
+      context);
   if (!tree.is_map()) return;
+  ReadCompat(reader, context, pipeline);
   pipeline->name = reader.Text("name");
   if (!IsPipelineName(pipeline->name)) {
     const YamlNode* name = reader.Find("name");
@@ -250,21 +250,23 @@ void ReadPipeline(const YamlNode& tree, ReadContext* context, Pipeline* pipeline
   }
   ComponentReferences references;
   std::vector<std::unique_ptr<Node>> components;
-  if (const YamlNode* map = reader.Find("components"); map != nullptr) {
+  const YamlNode* map = reader.Find("components");
+  if (map != nullptr && !(map->is_map() && map->members.empty())) {
     components = ReadChildren(*map, "components", context, &references);
   }
   pipeline->docker_env = ReadDockerEnv(reader, context);
   pipeline->cache = ReadCache(reader, context);
   ReadParallelism(reader, context, pipeline);
   ReadFailureOptions(reader, context, pipeline);
-  ReadMainFs(reader, context, pipeline);
+  ReadFileSystems(reader, context, pipeline);
   if (const YamlNode* steps = reader.Find("entry_points"); steps != nullptr) {
     pipeline->entry_points = ReadChildren(*steps, "entry_points", context, &references);
   } else {
     context->Add(tree, "entry_points", "is missing: a pipeline needs at least one step");
   }
   ReadPostProcess(reader, context, &references, pipeline);
-  ResolveComponents(components, references, context, pipeline);
+  const auto unused = ResolveComponents(components, references, context, pipeline);
+  for (const Node* component : unused) CheckComponent(*component, *pipeline, context);
   const std::vector<std::string> disabled = SplitCommas(reader.Text("disabled"));
   if (!disabled.empty()) {
     DisableNodes(disabled, context->At(*reader.Find("disabled")), "disabled", context, pipeline);
@@ -301,6 +303,7 @@ absl::StatusOr<Pipeline> ParsePipeline(std::string_view yaml, const ParseOptions
   if (ReadYaml(yaml, options.file, {}, &tree, &found)) {
     ReadContext context(options.file, options.paddleflow_compat, &found);
     ReadPipeline(tree, &context, &pipeline);
+    if (pipeline.compat) pipeline.source_digest = base::Sha256Hex(yaml);
     CheckReferences(pipeline, &context);
   }
   if (!found.empty()) return Refuse(std::move(found), problems);
@@ -312,9 +315,11 @@ absl::Status ApplyRequest(const base::Json& parameters, const std::vector<std::s
                           const ParseOptions& options, Pipeline* pipeline,
                           std::vector<Problem>* problems) {
   std::vector<Problem> found;
-  ReadContext context(options.file, options.paddleflow_compat, &found);
+  ReadContext context(options.file, options.paddleflow_compat || pipeline->compat, &found);
   const Place request{"the request", 1, 1};
   SetParameters(parameters, request, &context, pipeline);
+  // PaddleFlow's request replaces the file's list; ours adds to it.
+  if (!disabled.empty() && context.compat()) EnableAll(pipeline);
   if (!disabled.empty()) DisableNodes(disabled, request, "disabled", &context, pipeline);
   CheckReferences(*pipeline, &context);
   CheckAllGiven(*pipeline, &context);

@@ -11,7 +11,8 @@ namespace regatta::flow {
 
 struct ParseOptions {
   std::string file = "pipeline.yaml";  // for messages
-  // Exactly PaddleFlow's language and its quirks; our extension keys are errors.
+  // Exactly PaddleFlow's language and its quirks; our extension keys are errors. A pipeline with
+  // `compat: paddleflow` is read so, too (docs/design/flow.md has the table).
   bool paddleflow_compat = false;
 };
 
@@ -23,8 +24,8 @@ absl::StatusOr<Pipeline> ParsePipeline(std::string_view yaml, const ParseOptions
                                        std::vector<Problem>* problems);
 
 // Applies a request's parameters ("step.param", "dag.step.param", or bare "param" for every node
-// that has it) and the list of disabled nodes (full dotted names), then checks what depends on
-// them.
+// that has it; a name with dots wins over a bare one) and the list of disabled nodes (full dotted
+// names), then checks what depends on them.
 absl::Status ApplyRequest(const base::Json& parameters, const std::vector<std::string>& disabled,
                           const ParseOptions& options, Pipeline* pipeline,
                           std::vector<Problem>* problems);

@@ -5,6 +5,7 @@
 
 #include "flow/names.h"
 #include "flow/parse_fields.h"
+#include "flow/parse_file_systems.h"
 #include "flow/text.h"
 
 namespace regatta::flow {
@@ -80,16 +81,6 @@ std::vector<std::string> Texts(const MapReader& outer, std::string_view key,
   return texts;
 }
 
-bool LeavesFolder(std::string_view path) {
-  if (path.starts_with('/')) return true;
-  while (!path.empty()) {
-    if (path.substr(0, path.find('/')) == "..") return true;
-    const std::size_t slash = path.find('/');
-    path = slash == std::string_view::npos ? "" : path.substr(slash + 1);
-  }
-  return false;
-}
-
 Flavour ReadFlavour(const MapReader& member, ReadContext* context) {
   Flavour flavour;
   const YamlNode* node = member.Find("flavour");
@@ -144,6 +135,11 @@ DistributedJob ReadDistributedJob(const YamlNode& node, const std::string& path,
       member.replicas = static_cast<int>(replicas);
     }
     if (fields.Find("command") != nullptr) member.command = fields.Text("command");
+    // Kept for executors that have images, ports and queues; a wrong type is wrong everywhere.
+    for (const char* key : {"image", "queue", "priority"}) fields.Text(key);
+    if (const std::int64_t port = fields.Integer("port", 1); port < 1 || port > 65535) {
+      context->Add(*fields.Find("port"), fields.PathOf("port"), "must be from 1 to 65535");
+    }
     member.env = ReadEnv(fields, context);
     member.flavour = ReadFlavour(fields, context);
     for (const Member& other : job.members) {

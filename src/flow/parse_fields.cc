@@ -1,9 +1,11 @@
 #include "flow/parse_fields.h"
 
+#include <algorithm>
 #include <array>
 #include <cstdio>
 
 #include "flow/names.h"
+#include "flow/parse_file_systems.h"
 #include "flow/template.h"
 #include "flow/text.h"
 
@@ -45,6 +47,12 @@ bool CheckName(const YamlNode::Member& member, const std::string& path, const ch
   return true;
 }
 
+bool HasTemplate(const base::Json& value) {
+  if (value.is_string()) return value.get_ref<const std::string&>().find("{{") != std::string::npos;
+  return value.is_structured() && std::any_of(value.begin(), value.end(),
+                                              [](const auto& item) { return HasTemplate(item); });
+}
+
 void ReadTypedParameter(const YamlNode& node, const std::string& path, ReadContext* context,
                         Parameter* parameter) {
   const MapReader reader(node, "parameter", path, {"type", "default"}, context);
@@ -59,6 +67,15 @@ void ReadTypedParameter(const YamlNode& node, const std::string& path, ReadConte
   }
   const YamlNode* fallback = reader.Find("default");
   if (fallback == nullptr) return;
+  if (context->compat()) {
+    // There an empty default is none, and a list is never one.
+    if (fallback->is_scalar() && fallback->scalar.empty()) return;
+    if (parameter->type == ParameterType::kList && fallback->is_list()) {
+      context->Add(*fallback, reader.PathOf("default"),
+                   "PaddleFlow takes no list as the default of a typed list; leave the type out");
+      return;
+    }
+  }
   parameter->value = ReadValue(*fallback, reader.PathOf("default"), context);
   if (parameter->value.is_null()) return;
   // A text with templates gets its type when it is filled in.
@@ -66,6 +83,7 @@ void ReadTypedParameter(const YamlNode& node, const std::string& path, ReadConte
       parameter->value.is_string() &&
       parameter->value.get_ref<const std::string&>().find("{{") != std::string::npos;
   if (templated) return;
+  ReadListText(parameter->type, &parameter->value);
   if (const char* wanted = MissesType(parameter->type, parameter->value)) {
     context->Add(*fallback, reader.PathOf("default"),
                  Cat("must be ", wanted, ", not ", fallback->Describe()));
@@ -92,6 +110,12 @@ const char* MissesType(ParameterType type, const base::Json& value) {
       return value.is_array() ? nullptr : "a list";
   }
   return nullptr;
+}
+
+void ReadListText(ParameterType type, base::Json* value) {
+  if (type != ParameterType::kList || !value->is_string()) return;
+  auto parsed = base::ParseJson(value->get_ref<const std::string&>());
+  if (parsed.ok() && parsed->is_array()) *value = *std::move(parsed);
 }
 
 base::Json ReadValue(const YamlNode& node, const std::string& path, ReadContext* context) {
@@ -155,7 +179,8 @@ void ReadArtifacts(const MapReader& reader, ReadContext* context, Node* node) {
     for (const YamlNode::Member& member : input->members) {
       const std::string own_path = JoinDots(fields.PathOf("input"), member.key);
       if (!CheckName(member, own_path, "an artifact", context)) continue;
-      if (!member.value.is_scalar()) {
+      // Nothing: a component's input, which who refers to it gives; elsewhere told later.
+      if (!member.value.is_scalar() && !member.value.is_null()) {
         context->Add(
             member.value, own_path,
             Cat("must be one template, as \"{{prepare.data}}\", not ", member.value.Describe()));
@@ -187,7 +212,9 @@ void ReadArtifacts(const MapReader& reader, ReadContext* context, Node* node) {
   for (const YamlNode::Member& member : output->members) {
     const std::string own_path = JoinDots(output_path, member.key);
     if (!CheckName(member, own_path, "an artifact", context)) continue;
-    if (!dag && !(member.value.is_null() || member.value.scalar.empty())) {
+    const bool empty =
+        member.value.is_null() || (member.value.is_scalar() && member.value.scalar.empty());
+    if (!dag && !empty) {
       context->Add(member.value, own_path, "a step's output has no value; its command writes it");
       continue;
     }
@@ -253,10 +280,21 @@ CacheOptions ReadCache(const MapReader& reader, ReadContext* context) {
     context->Add(*scopes, fields.PathOf("fs_scope"), "must be a list of {name, path}");
     return cache;
   }
-  for (const YamlNode& item : scopes->items) {
-    const MapReader scope(item, "fs_scope", fields.PathOf("fs_scope"), {"name", "path"}, context);
-    FsScope read{scope.Text("name"), SplitCommas(scope.Text("path", "/"))};
-    if (read.name.empty()) context->Add(item, scope.PathOf("name"), "is missing");
+  for (std::size_t i = 0; i < scopes->items.size(); ++i) {
+    const YamlNode& item = scopes->items[i];
+    const MapReader scope(item, "fs_scope",
+                          Cat(fields.PathOf("fs_scope"), "[", std::to_string(i), "]"),
+                          {"name", "path"}, context);
+    FsScope read{scope.Text("name"), SplitCommas(scope.Text("path", "/")), context->At(item)};
+    if (item.is_map() && read.name.empty()) {
+      context->Add(item, scope.PathOf("name"), "is missing: name a file system");
+    }
+    for (std::string_view path : read.paths) {
+      while (path.starts_with('/')) path.remove_prefix(1);
+      if (!LeavesFolder(path)) continue;
+      context->Add(*scope.Find("path"), scope.PathOf("path"),
+                   "must stay inside the file system, without \"..\"");
+    }
     cache.fs_scope.push_back(std::move(read));
   }
   return cache;
@@ -332,6 +370,7 @@ void ReadLoopArgument(const MapReader& reader, ReadContext* context, Node* node)
         return;
       }
       value = *std::move(parsed);
+      if (HasTemplate(value)) context->Add(*loop, path, "a list item may hold no template");
     }
   }
   if (value.is_array() && value.empty() && !context->compat()) {

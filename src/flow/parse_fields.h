@@ -22,5 +22,7 @@ std::string ReadDockerEnv(const MapReader& reader, ReadContext* context);
 base::Json ReadValue(const YamlNode& node, const std::string& path, ReadContext* context);
 // Whether `value` fits; if not, what would ("a whole number").
 const char* MissesType(ParameterType type, const base::Json& value);
+// A list that was given to a typed one as JSON text becomes a list; all else stays.
+void ReadListText(ParameterType type, base::Json* value);
 
 }  // namespace regatta::flow

@@ -191,7 +191,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"ScopeNotMounted",
             "name: p\nfs_options: {main_fs: {name: m}}\n"
             "entry_points:\n  a: {command: x, cache: {fs_scope: [{name: n}]}}",
-            "pipeline.yaml:4:3: entry_points.a.cache.fs_scope: the file system \"n\" is not "
+            "pipeline.yaml:4:38: entry_points.a.cache.fs_scope: the file system \"n\" is not "
             "mounted"},
         Bad{"SnapshotLeaves", Step("    snapshot: {paths: [../x]}"),
             "pipeline.yaml:6:15: entry_points.b.snapshot.paths: \"../x\" must be a path inside"}),
@@ -302,6 +302,7 @@ TEST(ApplyRequest, SetsOneOrAllParametersOfAName) {
               HasSubstr("b.parameters.k: has no default"));
   EXPECT_TRUE(apply({{"k", 5}, {"a.k", "x"}}).ok());
   EXPECT_EQ(pipeline->entry_points[1]->parameters.at("k").value, 5);
+  EXPECT_EQ(pipeline->entry_points[0]->parameters.at("k").value, "x");
   EXPECT_THAT(std::string(apply({{"b.k", 1.5}}).message()), HasSubstr("must be a whole number"));
   EXPECT_THAT(std::string(apply({{"kk", 1}}).message()), HasSubstr("no step has a parameter"));
   EXPECT_THAT(std::string(apply({{"a.k", true}}).message()), HasSubstr("not true"));

@@ -53,6 +53,17 @@ struct InputArtifact {
 struct FsScope {
   std::string name;                // a mounted file system
   std::vector<std::string> paths;  // "/": all of it
+  Place place;
+};
+
+// A file system that steps see: at `mount_path` in a container, as a folder on this machine
+// (file_systems.h says which).
+struct FileSystem {
+  std::string name;
+  std::string sub_path;    // what of it is seen; empty: all
+  std::string mount_path;  // empty: a place of the executor's choice
+  bool read_only = false;
+  Place place;
 };
 
 struct CacheOptions {
@@ -111,6 +122,7 @@ struct Node {
   std::map<std::string, std::string> env;
   std::string docker_env;
   CacheOptions cache;
+  std::vector<FileSystem> extra_fs;  // the pipeline's own come after these
   std::optional<DistributedJob> distributed_job;
   // Our extensions:
   std::vector<std::string> snapshot_paths;  // code files that enter the cache key
@@ -124,19 +136,17 @@ struct Node {
 
 enum class FailureStrategy { kFailFast, kContinue };
 
-struct MainFs {
-  std::string name;
-  std::string sub_path;
-  std::string mount_path;
-};
-
 struct Pipeline {
   std::string name;
+  bool compat = false;  // PaddleFlow's language and quirks, nothing of ours
+  // Digest of the whole text; only in `compat`, where a change of any line changes every key.
+  std::string source_digest;
   std::string docker_env;
   int parallelism = 10;  // most steps that run at once
   FailureStrategy failure_strategy = FailureStrategy::kFailFast;
   CacheOptions cache;
-  std::optional<MainFs> main_fs;
+  std::optional<FileSystem> main_fs;
+  std::vector<FileSystem> extra_fs;  // every step sees these, too
   std::vector<std::unique_ptr<Node>> entry_points;
   std::unique_ptr<Node> post_process;  // at most one
 };

@@ -2,11 +2,11 @@
 
 #include <algorithm>
 
-#include "absl/strings/ascii.h"
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
 #include "flow/artifacts.h"
 #include "flow/condition.h"
+#include "flow/parse_fields.h"
 
 namespace regatta::flow {
 namespace {
@@ -17,63 +17,13 @@ constexpr std::size_t kConditionArtifactLimit = 1024;
 constexpr std::size_t kLoopArtifactLimit = 1 << 20;
 constexpr std::size_t kMostIterations = 100'000;
 
-const char* TypeName(ParameterType type) {
-  switch (type) {
-    case ParameterType::kAny:
-      return "any";
-    case ParameterType::kString:
-      return "string";
-    case ParameterType::kInt:
-      return "int";
-    case ParameterType::kFloat:
-      return "float";
-    case ParameterType::kPath:
-      return "path";
-    case ParameterType::kList:
-      return "list";
-  }
-  return "any";
-}
-
-bool IsPath(const std::string& text) {
-  return !text.empty() && std::all_of(text.begin(), text.end(), [](char c) {
-    return absl::ascii_isalnum(static_cast<unsigned char>(c)) || c == '.' || c == '/' || c == '_' ||
-           c == '-';
-  });
-}
-
 // What came out of a template must still be of the declared type.
 absl::Status CheckType(ParameterType type, Json& value) {
-  bool right = false;
-  switch (type) {
-    case ParameterType::kAny:
-      right = true;
-      break;
-    case ParameterType::kString:
-      right = value.is_string();
-      break;
-    case ParameterType::kInt:
-      right = value.is_number_integer();
-      break;
-    case ParameterType::kFloat:
-      right = value.is_number();
-      break;
-    case ParameterType::kPath:
-      right = value.is_string() && IsPath(value.get_ref<const std::string&>());
-      break;
-    case ParameterType::kList:
-      if (value.is_string()) {
-        if (auto parsed = base::ParseJson(value.get_ref<const std::string&>());
-            parsed.ok() && parsed->is_array()) {
-          value = *std::move(parsed);
-        }
-      }
-      right = value.is_array();
-      break;
-  }
-  if (right) return absl::OkStatus();
+  ReadListText(type, &value);
+  const char* wanted = MissesType(type, value);
+  if (wanted == nullptr) return absl::OkStatus();
   return absl::InvalidArgumentError(
-      absl::StrCat("the value ", base::DumpJson(value), " is no ", TypeName(type)));
+      absl::StrCat("must be ", wanted, ", not ", base::DumpJson(value)));
 }
 
 absl::StatusOr<Json> ParameterValue(const StepRun& step, const TemplateReference& reference) {

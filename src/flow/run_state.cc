@@ -2,6 +2,7 @@
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
+#include "base/sha256.h"
 #include "base/ulid.h"
 
 namespace regatta::flow {
@@ -143,7 +144,13 @@ StepRun& AddIteration(NodeRun& node, std::optional<int> index, base::Micros now)
   return made;
 }
 
-std::string StepFolder(const StepRun& step) { return base::JoinPath(step.run().folder, step.name); }
+std::string StepFolder(const StepRun& step) {
+  // A file name has at most 255 bytes; a deep DAG's full names have more.
+  constexpr std::size_t kLongest = 200;
+  if (step.name.size() <= kLongest) return base::JoinPath(step.run().folder, step.name);
+  return base::JoinPath(step.run().folder, absl::StrCat(step.name.substr(0, kLongest), "-",
+                                                        base::Sha256Hex(step.name).substr(0, 16)));
+}
 
 std::string OutputPath(const StepRun& step, const std::string& artifact) {
   return absl::StrCat(StepFolder(step), "/artifacts/", artifact);
