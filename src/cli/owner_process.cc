@@ -44,6 +44,11 @@ class OwnerProcessImpl final : public OwnerProcess {
     executor.cpus = settings.Number("cpus");
     executor.memory_bytes = settings.Integer("memory_mib") << 20;
     executor.max_processes = static_cast<int>(settings.Integer("max_processes"));
+    auto file_systems = flow::ParseFileSystemFolders(settings.Text("file_systems"));
+    if (!file_systems.ok()) {
+      return absl::InvalidArgumentError(
+          absl::StrCat("file_systems: ", file_systems.status().message()));
+    }
     ASSIGN_OR_RETURN(engine_, flow::Engine::Open({.store = store_.get(),
                                                   .folder = options.home,
                                                   .make_executor =
@@ -51,7 +56,8 @@ class OwnerProcessImpl final : public OwnerProcess {
                                                         return job::NewLocalExecutor(executor,
                                                                                      sink);
                                                       },
-                                                  .take_up = options.take_up}));
+                                                  .take_up = options.take_up,
+                                                  .file_systems = *std::move(file_systems)}));
     ASSIGN_OR_RETURN(server_, server::Server::Start({.store = store_.get(),
                                                      .engine = engine_.get(),
                                                      .address = options.address,

@@ -75,6 +75,10 @@ std::vector<base::ConfigKey> Keys() {
        .fallback = "0",
        .help = "most processes of steps at once; 0: four a CPU",
        .maximum = 1e6},
+      {.name = "file_systems",
+       .environment = "REGATTA_FILE_SYSTEMS",
+       .help = "folders of the file systems that pipelines name, as data=/mnt/data,out=/srv/out; "
+               "others: the folder of the pipeline"},
   };
 }
 

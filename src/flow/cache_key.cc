@@ -119,6 +119,8 @@ std::vector<KeyPart> CacheKeyParts(const KeyInputs& inputs) {
   for (const auto& [name, value] : inputs.env) parts.push_back({"env", name, value});
   for (const std::string& name : inputs.outputs) parts.push_back({"output", name, ""});
   if (!inputs.layout.empty()) parts.push_back({"distributed job", "", inputs.layout});
+  parts.insert(parts.end(), inputs.file_systems.begin(), inputs.file_systems.end());
+  if (!inputs.source.empty()) parts.push_back({"source", "", inputs.source});
   return parts;
 }
 
@@ -178,24 +180,11 @@ std::string ExplainDifference(const std::vector<ShownPart>& before,
   return absl::StrJoin(reasons, "; ");
 }
 
-absl::StatusOr<std::map<std::string, std::string>> DigestCode(
-    const std::vector<std::string>& snapshot_paths, const std::vector<FsScope>& scopes,
-    const std::string& working_directory, const std::string& skip) {
+absl::StatusOr<std::map<std::string, std::string>> DigestCode(const std::vector<CodePath>& paths,
+                                                              const std::string& skip) {
   std::map<std::string, std::string> digests;
-  for (const std::string& path : snapshot_paths) {
-    ASSIGN_OR_RETURN(digests[path], DigestCodePath(base::JoinPath(working_directory, path), skip));
-  }
-  for (const FsScope& scope : scopes) {
-    for (const std::string& path : scope.paths) {
-      // A scope's paths start at the mounted file system, which here is the working directory.
-      const std::size_t start = path.find_first_not_of('/');
-      const std::string relative = start == std::string::npos ? "" : path.substr(start);
-      ASSIGN_OR_RETURN(
-          digests[absl::StrCat(scope.name, ":", path)],
-          DigestCodePath(
-              relative.empty() ? working_directory : base::JoinPath(working_directory, relative),
-              skip));
-    }
+  for (const CodePath& code : paths) {
+    ASSIGN_OR_RETURN(digests[code.name], DigestCodePath(code.path, skip));
   }
   return digests;
 }

@@ -39,6 +39,8 @@ struct KeyInputs {
   std::map<std::string, std::string> env;         // without system variables
   std::vector<std::string> outputs;               // names
   std::string layout;                             // of a distributed job; empty without
+  std::vector<KeyPart> file_systems;              // those that the step sees
+  std::string source;  // digest of the whole pipeline; empty: of no account
 };
 std::vector<KeyPart> CacheKeyParts(const KeyInputs& inputs);
 
@@ -65,11 +67,14 @@ std::string ExplainDifference(const std::vector<ShownPart>& before,
                               const std::vector<ShownPart>& now,
                               const std::map<std::string, std::string>& notes);
 
-// The digests of a step's declared code: snapshot paths and cache scopes, relative ones under
-// `working_directory`. `skip` (the state folder) is left out of scopes that contain it. A path that
-// does not exist enters as "missing".
-absl::StatusOr<std::map<std::string, std::string>> DigestCode(
-    const std::vector<std::string>& snapshot_paths, const std::vector<FsScope>& scopes,
-    const std::string& working_directory, const std::string& skip);
+// Code that enters a key: what it is called there, and where it is.
+struct CodePath {
+  std::string name;
+  std::string path;
+};
+// The digests of a step's declared code, by name. `skip` (the state folder) is left out of folders
+// that contain it. A path that does not exist enters as "missing".
+absl::StatusOr<std::map<std::string, std::string>> DigestCode(const std::vector<CodePath>& paths,
+                                                              const std::string& skip);
 
 }  // namespace regatta::flow

@@ -48,6 +48,8 @@ std::string OutputsProblem(const std::map<std::string, ArtifactList>& outputs) {
 
 }  // namespace
 
+std::string FailureKey(const std::string& key) { return absl::StrCat(key, ":failed"); }
+
 base::Json ToJson(const std::vector<ShownPart>& parts) {
   base::Json json = base::Json::array();
   for (const ShownPart& part : parts) json.push_back({{"name", part.name}, {"value", part.value}});
@@ -79,10 +81,11 @@ absl::StatusOr<std::optional<CacheAnswer>> LookUpCache(store::Store& store,
 
   ASSIGN_OR_RETURN(
       const std::vector<store::Row> entries,
-      store.Read("SELECT run_id, step_id, run_name, step_name, finished_at, job_folder, outputs "
-                 "FROM flow_cache WHERE project = ? AND cache_key = ? "
+      store.Read("SELECT run_id, step_id, run_name, step_name, finished_at, job_folder, outputs, "
+                 "cache_key FROM flow_cache WHERE project = ? AND cache_key IN (?, ?) "
                  "ORDER BY finished_at DESC, step_id DESC LIMIT 5",
-                 {question.project, question.key}));
+                 {question.project, question.key,
+                  question.failures ? FailureKey(question.key) : question.key}));
   std::string refused;
   for (const store::Row& entry : entries) {
     const base::Micros finished = entry.Int(4);
@@ -105,13 +108,15 @@ absl::StatusOr<std::optional<CacheAnswer>> LookUpCache(store::Store& store,
       if (refused.empty()) refused = std::move(problem);
       continue;
     }
+    const bool failed = entry.Text(7) != question.key;
     report.outcome = "hit";
     report.from_run_id = entry.Text(0);
     report.from_step_id = entry.Text(1);
-    report.reason = absl::StrCat("unchanged since run ", entry.Text(2), " of ", ShortTime(finished),
-                                 ": taken from its step ", entry.Text(3));
+    report.reason = absl::StrCat(
+        "unchanged since run ", entry.Text(2), " of ", ShortTime(finished),
+        failed ? ", and failed there: its step " : ": taken from its step ", entry.Text(3));
     answer.hit =
-        CacheHit{entry.Text(0), entry.Text(1), entry.Text(5), finished, std::move(outputs)};
+        CacheHit{failed, entry.Text(0), entry.Text(1), entry.Text(5), finished, std::move(outputs)};
     return std::optional(std::move(answer));
   }
 

@@ -14,8 +14,9 @@
 
 namespace regatta::flow {
 
-// An earlier success with the same key whose outputs are still what they were.
+// An earlier result with the same key whose outputs are still what they were.
 struct CacheHit {
+  bool failed = false;  // only where failures were asked for
   std::string run_id, step_id, job_folder;
   base::Micros time = 0;
   std::map<std::string, ArtifactList> outputs;
@@ -26,7 +27,11 @@ struct CacheQuestion {
   std::vector<ShownPart> parts;
   std::map<std::string, std::string> notes;  // part name -> said after "changed"
   std::int64_t max_expired_seconds = -1;     // negative: never
+  bool failures = false;                     // are results, too (PaddleFlow)
 };
+
+// Where failures of a key are kept, so that who does not want them does not find them.
+std::string FailureKey(const std::string& key);
 
 struct CacheAnswer {
   std::optional<CacheHit> hit;

@@ -7,6 +7,7 @@
 
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
+#include "flow/file_systems.h"
 #include "flow/pipeline.h"
 #include "flow/views.h"
 #include "job/executor.h"
@@ -27,6 +28,7 @@ struct EngineOptions {
   // Makes the executor; the engine is its sink. Absent: the local one with default options.
   std::function<absl::StatusOr<std::unique_ptr<job::Executor>>(base::EventSink*)> make_executor;
   TakeUp take_up = TakeUp::kAll;
+  FileSystemFolders file_systems;  // for fs_options and extra_fs of pipelines
 };
 
 struct RunRequest {

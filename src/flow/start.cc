@@ -123,6 +123,7 @@ void EngineImpl::PrepareStep(StepRun& step) {
   request->node_path = step.owner->path;
   request->working_directory = run.working_directory;
   request->state_folder = options_.folder;
+  request->file_systems = &options_.file_systems;
   request->run_folder = run.folder;
   request->job_id = base::NewUlid();
   request->job_folder = JobFolder(step, step.attempts + 1);

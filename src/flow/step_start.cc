@@ -1,6 +1,7 @@
 #include "flow/step_start.h"
 
 #include <algorithm>
+#include <filesystem>
 #include <mutex>
 #include <set>
 
@@ -11,6 +12,7 @@
 #include "base/file.h"
 #include "flow/resolve.h"
 #include "flow/template.h"
+#include "flow/text.h"
 
 namespace regatta::flow {
 namespace {
@@ -66,6 +68,20 @@ class KnownInterpreters {
   }
 };
 
+// PaddleFlow takes a leading "sh -c" off and gives the rest to its own: `sh -c echo a b` prints
+// "a b" there. A quoted rest would be one word then, and no program; it stays as it is.
+std::string WithoutShell(std::string text) {
+  for (std::string_view shell : {"sh -c ", "bash -c "}) {
+    const std::string_view trimmed = Trim(text);
+    if (!trimmed.starts_with(shell)) continue;
+    const std::string_view rest = trimmed.substr(shell.size());
+    const std::size_t first = rest.find_first_not_of(" \t");
+    if (first == std::string_view::npos || rest[first] == '"' || rest[first] == '\'') break;
+    return std::string(rest.substr(first));
+  }
+  return text;
+}
+
 // The commands and environments of a step, filled in twice: as they run, and as they enter the
 // cache key. There the templates stay: what they stand for enters by parts of its own (parameters,
 // loop argument, digests of inputs), so that the explanation of a change names the cause alone.
@@ -113,6 +129,7 @@ class Filler {
     if (!command.shell.empty()) {
       auto text = Text(command.shell, for_key, true);
       if (!text.ok()) return At(command.place, path, text.status());
+      if (request_.pipeline->compat) text = WithoutShell(*std::move(text));
       return std::vector<std::string>{"sh", "-c", *std::move(text)};
     }
     for (const std::string& word : command.argv) {
@@ -218,7 +235,7 @@ absl::StatusOr<KeyInputs> MakeKeyInputs(const StartRequest& request, const Fille
   KeyInputs inputs;
   inputs.pipeline = request.pipeline->name;
   inputs.node = request.node_path;
-  inputs.docker_env = node.docker_env;
+  inputs.docker_env = node.docker_env.empty() ? request.pipeline->docker_env : node.docker_env;
   inputs.parameters = request.parameters;
   inputs.parameters.erase(LoopListParameter(node));
   inputs.loop_argument = request.loop_argument;
@@ -276,19 +293,57 @@ CacheSettings Settings(const StartRequest& request) {
   return settings;
 }
 
-std::int64_t CodeBytes(const StartRequest& request, const CacheSettings& settings,
-                       std::int64_t budget) {
-  std::int64_t bytes = 0;
+// The folder that the run belongs to.
+const std::string& RunsFolder(const StartRequest& request) {
+  return request.working_directory.empty() ? request.run_folder : request.working_directory;
+}
+
+std::vector<SeenFileSystem> Seen(const StartRequest& request) {
+  static const auto& none = *new FileSystemFolders;
+  return SeenFileSystems(*request.pipeline, *request.node,
+                         request.file_systems == nullptr ? none : *request.file_systems,
+                         RunsFolder(request));
+}
+
+// Snapshot paths start at the run's folder, paths of cache scopes at their file system.
+std::vector<CodePath> CodePaths(const StartRequest& request, const CacheSettings& settings) {
+  std::vector<CodePath> paths;
   for (const std::string& path : request.node->snapshot_paths) {
-    bytes += SizeUpTo(base::JoinPath(request.working_directory, path), budget);
+    paths.push_back({path, base::JoinPath(RunsFolder(request), path)});
   }
+  const std::vector<SeenFileSystem> seen = Seen(request);
   for (const FsScope& scope : settings.scopes) {
-    for (std::string_view path : scope.paths) {
-      while (path.starts_with('/')) path.remove_prefix(1);
-      bytes += SizeUpTo(base::JoinPath(request.working_directory, path), budget);
+    std::string root = RunsFolder(request);
+    for (const SeenFileSystem& one : seen) {
+      if (one.file_system->name == scope.name) root = one.root;
+    }
+    for (const std::string& path : scope.paths) {
+      const std::size_t start = path.find_first_not_of('/');
+      paths.push_back(
+          {absl::StrCat(scope.name, ":", path),
+           start == std::string::npos ? root : base::JoinPath(root, path.substr(start))});
     }
   }
+  return paths;
+}
+
+std::int64_t CodeBytes(const std::vector<CodePath>& paths, std::int64_t budget) {
+  std::int64_t bytes = 0;
+  for (const CodePath& code : paths) bytes += SizeUpTo(code.path, budget);
   return bytes;
+}
+
+// What a step sees of its file systems, without where that is on this machine.
+std::vector<KeyPart> FileSystemParts(const StartRequest& request) {
+  std::vector<KeyPart> parts;
+  for (const SeenFileSystem& one : Seen(request)) {
+    const FileSystem& file_system = *one.file_system;
+    parts.push_back({"file system", file_system.name,
+                     base::DumpJson(Json({{"sub_path", file_system.sub_path},
+                                          {"mount_path", file_system.mount_path},
+                                          {"read_only", file_system.read_only}}))});
+  }
+  return parts;
 }
 
 // Fills report, hit and key. False: the budget is too small.
@@ -300,10 +355,12 @@ absl::StatusOr<bool> AskCache(const StartRequest& request, const Filler& filler,
     decision.report.reason = "cache is off for this step";
     return true;
   }
-  if (budget != kNoBudget && CodeBytes(request, settings, budget) > budget) return false;
+  const std::vector<CodePath> code = CodePaths(request, settings);
+  if (budget != kNoBudget && CodeBytes(code, budget) > budget) return false;
   ASSIGN_OR_RETURN(KeyInputs inputs, MakeKeyInputs(request, filler));
-  ASSIGN_OR_RETURN(inputs.code, DigestCode(request.node->snapshot_paths, settings.scopes,
-                                           request.working_directory, request.state_folder));
+  ASSIGN_OR_RETURN(inputs.code, DigestCode(code, request.state_folder));
+  inputs.file_systems = FileSystemParts(request);
+  inputs.source = request.pipeline->source_digest;
   job::Interpreter interpreter;
   const std::vector<std::string>& imports = request.node->python_imports;
   if (!imports.empty() || AnyCommandRunsPython(*request.node)) {
@@ -323,12 +380,63 @@ absl::StatusOr<bool> AskCache(const StartRequest& request, const Filler& filler,
                                .key = decision.cache_key,
                                .parts = ShowParts(parts),
                                .notes = request.notes,
-                               .max_expired_seconds = settings.max_expired_seconds};
+                               .max_expired_seconds = settings.max_expired_seconds,
+                               .failures = request.pipeline->compat};
   ASSIGN_OR_RETURN(std::optional<CacheAnswer> answer, LookUpCache(store, question, budget));
   if (!answer) return false;
   decision.hit = std::move(answer->hit);
   decision.report = std::move(answer->report);
   return true;
+}
+
+// A step works on its main file system, else on the first extra one, else in the run's folder.
+void PlaceOnFileSystems(const StartRequest& request, job::JobSpec& spec) {
+  const std::vector<SeenFileSystem> seen = Seen(request);
+  const auto switched_off = spec.env.find("PF_MOUNT_PATH");
+  const bool stay = switched_off != spec.env.end() && switched_off->second == "NONE";
+  spec.working_directory = seen.empty() || stay ? RunsFolder(request) : seen[0].folder;
+  spec.env["PF_WORK_DIR"] = spec.working_directory;
+  // From the last to the first, so that a step's own wins over the pipeline's.
+  for (auto one = seen.rbegin(); one != seen.rend(); ++one) {
+    spec.env[FileSystemVariable(one->file_system->name)] = one->folder;
+  }
+}
+
+// What would make the step fail in a way that says nothing about file systems.
+absl::Status CheckFileSystems(const StartRequest& request, const job::JobSpec& spec) {
+  std::error_code error;
+  for (const SeenFileSystem& one : Seen(request)) {
+    const FileSystem& file_system = *one.file_system;
+    const std::string path =
+        absl::StrCat(request.node_path, ": file system \"", file_system.name, "\"");
+    if (!std::filesystem::is_directory(one.root, error)) {
+      return At(file_system.place, path,
+                absl::FailedPreconditionError(
+                    absl::StrCat("its folder ", one.root, " is not there; is it mounted?")));
+    }
+    if (one.main) RETURN_IF_ERROR(ToAbsl(base::MakeFolders(one.folder)));
+    if (!std::filesystem::is_directory(one.folder, error)) {
+      return At(file_system.place, path,
+                absl::FailedPreconditionError(absl::StrCat("its sub_path \"", file_system.sub_path,
+                                                           "\" is not in ", one.root)));
+    }
+    // Processes of this machine see no mount paths.
+    if (file_system.mount_path.size() < 2 ||
+        std::filesystem::is_directory(file_system.mount_path, error)) {
+      continue;
+    }
+    for (const job::Role& role : spec.roles) {
+      for (const std::string& word : role.argv) {
+        if (word.find(file_system.mount_path) == std::string::npos) continue;
+        return At(file_system.place, path,
+                  absl::FailedPreconditionError(absl::StrCat(
+                      "the command names its mount_path ", file_system.mount_path,
+                      ", which is not on this machine; use $", FileSystemVariable(file_system.name),
+                      ", which is ", one.folder)));
+      }
+    }
+  }
+  return absl::OkStatus();
 }
 
 absl::StatusOr<bool> Decide(const StartRequest& request, store::Store& store, std::int64_t budget,
@@ -349,9 +457,7 @@ absl::StatusOr<bool> Decide(const StartRequest& request, store::Store& store, st
   for (const auto& [name, path] : request.output_paths) {
     spec.env[absl::StrCat("PF_OUTPUT_ARTIFACT_", absl::AsciiStrToUpper(name))] = path;
   }
-  spec.working_directory =
-      request.working_directory.empty() ? request.run_folder : request.working_directory;
-  spec.env["PF_WORK_DIR"] = spec.working_directory;
+  PlaceOnFileSystems(request, spec);
   spec.env["REGATTA_RUN_DIR"] = request.run_folder;
   decision.env = spec.env;
   for (const job::Role& role : spec.roles) {
@@ -375,6 +481,7 @@ absl::StatusOr<bool> Decide(const StartRequest& request, store::Store& store, st
   // Here and not later: once the job may have been launched, what lies there is its own.
   for (const auto& [name, path] : request.output_paths) RETURN_IF_ERROR(PrepareOutput(path));
   RETURN_IF_ERROR(ToAbsl(base::MakeFolders(request.run_folder)));
+  RETURN_IF_ERROR(CheckFileSystems(request, spec));
   return true;
 }
 

@@ -11,6 +11,7 @@
 #include "flow/artifacts.h"
 #include "flow/cache_key.h"
 #include "flow/cache_lookup.h"
+#include "flow/file_systems.h"
 #include "flow/pipeline.h"
 #include "flow/views.h"
 #include "job/job.h"
@@ -28,6 +29,7 @@ struct StartRequest {
   std::string working_directory;  // the run's; empty: run_folder
   std::string state_folder;       // the engine's
   std::string run_folder;
+  const FileSystemFolders* file_systems = nullptr;  // the engine's
   std::string job_id, job_folder;
   base::Json parameters = base::Json::object();
   base::Json loop_argument;

@@ -44,6 +44,7 @@ class EngineTest : public ::testing::Test {
     options.store = store_.get();
     options.folder = folder_ + "/state";
     options.take_up = take_up;
+    options.file_systems = file_systems_;
     options.make_executor =
         [this](base::EventSink* sink) -> absl::StatusOr<std::unique_ptr<job::Executor>> {
       if (noop_) return job::NewNoopExecutor(sink);
@@ -145,6 +146,7 @@ class EngineTest : public ::testing::Test {
 
   std::string folder_;
   bool noop_ = false;
+  FileSystemFolders file_systems_;
   Machine machine_;
   std::unique_ptr<store::Store> store_;
   std::unique_ptr<Engine> engine_;
