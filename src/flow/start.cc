@@ -43,6 +43,13 @@ void EngineImpl::StartNode(NodeRun& node) {
 
   auto items = ResolveLoop(first);
   if (!items.ok()) return FailStep(first, std::string(items.status().message()));
+  if (items->empty() && run.pipeline->compat) {
+    // PaddleFlow makes one iteration, which has no item and fails.
+    return FailStep(first, std::string(At(FieldPlace(*node.node, "loop_argument"),
+                                          absl::StrCat(node.path, ".loop_argument"),
+                                          absl::InvalidArgumentError("the list is empty"))
+                                           .message()));
+  }
   if (items->empty()) {
     return FinishStep(first, StepState::kSkipped, "its loop has no items");
   }
@@ -177,6 +184,7 @@ void EngineImpl::ApplyDecision(StepRun& step, StartDecision decision) {
     step.outputs = std::move(decision.hit->outputs);
     step.job_folder = std::move(decision.hit->job_folder);
     step.started_at = base::NowMicros();
+    if (decision.hit->failed) return FailStep(step, detail.cache.reason);
     return FinishStep(step, StepState::kSucceeded, detail.cache.reason);
   }
   if (!step.cache_key.empty()) {

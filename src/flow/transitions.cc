@@ -58,8 +58,11 @@ void EngineImpl::FinishStep(StepRun& step, StepState state, std::string reason) 
   ReleaseSlot(step);
   if (!step.job_id.empty() && jobs_.erase(step.job_id) != 0) to_forget_.push_back(step.job_id);
   if (!step.cache_key.empty()) {
-    if (state == StepState::kSucceeded && !step.cached) {
-      new_cache_records_.push_back({step.id, run.project, run.created_by, step.cache_key, run.id,
+    // PaddleFlow reuses failures as well; nobody else wants them.
+    const bool failure = state == StepState::kFailed && run.pipeline->compat;
+    if ((state == StepState::kSucceeded || failure) && !step.cached) {
+      new_cache_records_.push_back({step.id, run.project, run.created_by,
+                                    failure ? FailureKey(step.cache_key) : step.cache_key, run.id,
                                     run.name, step.name, step.job_folder, step.finished_at,
                                     OutputsJson(step.outputs)});
     }
