@@ -47,6 +47,7 @@ class EngineTest : public ::testing::Test {
     options.file_systems = file_systems_;
     options.make_executor =
         [this](base::EventSink* sink) -> absl::StatusOr<std::unique_ptr<job::Executor>> {
+      if (local_) return job::NewLocalExecutor({.cpus = 2}, sink);
       if (noop_) return job::NewNoopExecutor(sink);
       return std::make_unique<ScriptedExecutor>(&machine_, sink);
     };
@@ -146,6 +147,7 @@ class EngineTest : public ::testing::Test {
 
   std::string folder_;
   bool noop_ = false;
+  bool local_ = false;  // real processes
   FileSystemFolders file_systems_;
   Machine machine_;
   std::unique_ptr<store::Store> store_;
