@@ -9,6 +9,7 @@
 #include "flow/parse_distributed.h"
 #include "flow/parse_fields.h"
 #include "flow/parse_file_systems.h"
+#include "flow/run_form.h"
 #include "flow/text.h"
 
 namespace regatta::flow {
@@ -302,6 +303,7 @@ absl::StatusOr<Pipeline> ParsePipeline(std::string_view yaml, const ParseOptions
   YamlNode tree;
   if (ReadYaml(yaml, options.file, {}, &tree, &found)) {
     ReadContext context(options.file, options.paddleflow_compat, &found);
+    ReadRunForm(&tree);
     ReadPipeline(tree, &context, &pipeline);
     if (pipeline.compat) pipeline.source_digest = base::Sha256Hex(yaml);
     CheckReferences(pipeline, &context);
