@@ -29,8 +29,8 @@ TEST(Compat, IsAKeyOfThePipelineOrAnOptionOfTheReader) {
 
 TEST(Compat, KnowsNoKeysOfOurs) {
   for (const char* key :
-       {"timeout: 30s", "grace: 1s", "snapshot: {paths: [a]}", "python: {imports: [json]}",
-        "distributed_job: {members: [{role: worker}]}"}) {
+       {"timeout: 30s", "retry: {limit: 1}", "grace: 1s", "snapshot: {paths: [a]}",
+        "python: {imports: [json]}", "distributed_job: {members: [{role: worker}]}"}) {
     const std::string yaml =
         std::string("name: p\nentry_points:\n  a:\n    command: x\n    ") + key + "\n";
     EXPECT_EQ(FirstProblem(yaml), "") << key;

@@ -201,6 +201,7 @@ class Resolver {
     copy->python_imports = node.python_imports;
     copy->timeout = node.timeout;
     copy->grace = node.grace;
+    copy->retry = node.retry;
     for (const auto& child : node.children) {
       copy->children.push_back(Clone(*child));
       if (copy->children.back() == nullptr) return nullptr;

@@ -77,6 +77,8 @@ class EngineImpl : public Engine, public base::EventSink {
   bool MayWait(const Run& run) const;  // its `run` event, until a while after the last one
   void TellOwedRuns();
   void Wake();
+  base::Micros NextWake() const;  // monotonic; 0: nothing is due by itself
+  void SubmitWhatIsDue();
 
   // --- engine.cc (turn)
   void Create(std::shared_ptr<Run> run, bool attach, Answer answer,
@@ -116,7 +118,10 @@ class EngineImpl : public Engine, public base::EventSink {
   void HandleMetric(const base::Event& event);
   void JobSucceeded(StepRun& step);
   void ApplyOutputs(StepRun& step, absl::StatusOr<std::map<std::string, ArtifactList>> outputs);
-  void RunAgain(StepRun& step, const std::string& why);
+  // Makes the next attempt, which is submitted once `pause` is over.
+  void RunAgain(StepRun& step, const std::string& why, base::Micros pause = 0);
+  // False: its `retry` does not want it. `status` is null when the command ended well.
+  bool TryAgain(StepRun& step, const job::JobStatus* status, const std::string& why);
 
   // --- recovery.cc (before the thread starts, or turn)
   absl::Status ReadLastEventId();
@@ -160,8 +165,9 @@ class EngineImpl : public Engine, public base::EventSink {
   // Taken up from an earlier owner and ended before their user came back: who repeats the command
   // soon means these. By project and request digest; id and end.
   std::map<std::pair<std::string, std::string>, std::pair<std::string, base::Micros>> unclaimed_;
-  std::unordered_map<std::string, StepRun*> jobs_;  // by job id
-  std::vector<std::string> to_submit_;              // job ids, decided in this turn
+  std::unordered_map<std::string, StepRun*> jobs_;            // by job id
+  std::vector<std::string> to_submit_;                        // job ids, decided in this turn
+  std::multimap<base::Micros, std::string> to_submit_later_;  // monotonic; job ids
   std::vector<std::pair<std::string, bool>> to_stop_;
   std::vector<std::string> to_forget_;
   std::vector<CacheRecord> new_cache_records_;

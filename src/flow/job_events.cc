@@ -1,3 +1,5 @@
+#include <algorithm>
+
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
 #include "base/fault.h"
@@ -28,14 +30,20 @@ const char* ReplicaStateName(job::ReplicaState state) {
   return "pending";
 }
 
-// Its message, and the end of the log of the replica that failed first.
-std::string FailureReason(const job::JobStatus& status, const std::string& folder) {
-  std::string reason = status.message.empty() ? "its command failed" : status.message;
+// Null when none did.
+const job::ReplicaStatus* FirstFailed(const job::JobStatus& status) {
   const job::ReplicaStatus* first = nullptr;
   for (const job::ReplicaStatus& replica : status.replicas) {
     if (replica.state != job::ReplicaState::kFailed) continue;
     if (first == nullptr || replica.finished_at < first->finished_at) first = &replica;
   }
+  return first;
+}
+
+// Its message, and the end of the log of the replica that failed first.
+std::string FailureReason(const job::JobStatus& status, const std::string& folder) {
+  std::string reason = status.message.empty() ? "its command failed" : status.message;
+  const job::ReplicaStatus* first = FirstFailed(status);
   if (first == nullptr) return reason;
   const std::string tail = job::LogTail(folder, first->rank, kTailLines);
   if (!tail.empty()) absl::StrAppend(&reason, "\n", tail);
@@ -121,6 +129,7 @@ void EngineImpl::HandleJobStatus(const std::string& job_id) {
         return RunAgain(step, status->message);
       }
       if (step.asked_to_stop) return FinishStep(step, StepState::kTerminated, "");
+      if (TryAgain(step, &*status, status->message)) return;
       return FailStep(step, FailureReason(*status, step.job_folder));
     case job::JobState::kTerminated:
       if (step.asked_to_stop) return FinishStep(step, StepState::kTerminated, "");
@@ -160,13 +169,35 @@ void EngineImpl::JobSucceeded(StepRun& step) {
 void EngineImpl::ApplyOutputs(StepRun& step,
                               absl::StatusOr<std::map<std::string, ArtifactList>> outputs) {
   step.run().Touch(step, true);
-  if (!outputs.ok()) return FailStep(step, std::string(outputs.status().message()));
+  if (!outputs.ok()) {
+    const std::string why(outputs.status().message());
+    if (!TryAgain(step, nullptr, why)) FailStep(step, why);
+    return;
+  }
   step.outputs = *std::move(outputs);
   REGATTA_FAULT("flow.step.before_success");
   FinishStep(step, StepState::kSucceeded, "");
 }
 
-void EngineImpl::RunAgain(StepRun& step, const std::string& why) {
+bool EngineImpl::TryAgain(StepRun& step, const job::JobStatus* status, const std::string& why) {
+  constexpr base::Micros kLongestPause = 3600LL * 1'000'000;
+  const auto& retry = step.node().retry;
+  if (!retry || step.attempts > retry->limit || step.asked_to_stop) return false;
+  if (!retry->exit_codes.empty()) {
+    // The other replicas were stopped because of the one that failed first.
+    const job::ReplicaStatus* first = status == nullptr ? nullptr : FirstFailed(*status);
+    if (first == nullptr) return false;
+    const int code = first->signal ? 128 + *first->signal : first->exit_code.value_or(0);
+    const auto& codes = retry->exit_codes;
+    if (std::find(codes.begin(), codes.end(), code) == codes.end()) return false;
+  }
+  base::Micros pause = retry->backoff.count() * 1000;
+  for (int i = 1; i < step.attempts && pause < kLongestPause; ++i) pause *= 2;
+  RunAgain(step, why, std::min(pause, kLongestPause));
+  return true;
+}
+
+void EngineImpl::RunAgain(StepRun& step, const std::string& why, base::Micros pause) {
   Run& run = step.run();
   jobs_.erase(step.job_id);
   to_forget_.push_back(step.job_id);
@@ -189,7 +220,11 @@ void EngineImpl::RunAgain(StepRun& step, const std::string& why) {
   step.reason = absl::StrCat("attempt ", step.attempts, ": ", why);
   step.detail->cache.reason = step.reason;
   jobs_[step.job_id] = &step;
-  to_submit_.push_back(step.job_id);
+  if (pause == 0) {
+    to_submit_.push_back(step.job_id);
+  } else {
+    to_submit_later_.emplace(base::MonotonicMicros() + pause, step.job_id);
+  }
   run.Touch(step, true);
 }
 

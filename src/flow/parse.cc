@@ -20,7 +20,7 @@ std::vector<std::string> StepKeys(bool compat) {
                                    "deps",          "artifacts", "env",        "docker_env",
                                    "cache",         "reference", "extra_fs",   "type"};
   if (!compat) {
-    keys.insert(keys.end(), {"distributed_job", "snapshot", "python", "timeout", "grace"});
+    keys.insert(keys.end(), {"distributed_job", "snapshot", "python", "timeout", "grace", "retry"});
   }
   return keys;
 }

@@ -153,6 +153,38 @@ DistributedJob ReadDistributedJob(const YamlNode& node, const std::string& path,
   return job;
 }
 
+std::optional<Retry> ReadRetry(const MapReader& outer, ReadContext* context) {
+  const YamlNode* node = outer.Find("retry");
+  if (node == nullptr) return std::nullopt;
+  const MapReader reader(*node, "retry", outer.PathOf("retry"), {"limit", "backoff", "on"},
+                         context);
+  Retry retry;
+  const std::int64_t limit = reader.Integer("limit", 1);
+  if (limit < 0 || limit > 100) {
+    context->Add(*reader.Find("limit"), reader.PathOf("limit"), "must be from 0 to 100");
+  } else {
+    retry.limit = static_cast<int>(limit);
+  }
+  retry.backoff = Duration(reader, "backoff", context).value_or(std::chrono::milliseconds(0));
+  const YamlNode* on = reader.Find("on");
+  if (on == nullptr) return retry;
+  if (!on->is_list() || on->items.empty()) {
+    context->Add(*on, reader.PathOf("on"),
+                 Cat("must be a list of exit codes, as [75, 137], not ", on->Describe()));
+    return retry;
+  }
+  for (const YamlNode& item : on->items) {
+    const base::Json code = item.is_scalar() ? item.Value() : base::Json();
+    if (!code.is_number_integer() || code < 1 || code > 255) {
+      context->Add(item, reader.PathOf("on"),
+                   Cat("must be exit codes from 1 to 255, not ", item.Describe()));
+    } else {
+      retry.exit_codes.push_back(code.get<int>());
+    }
+  }
+  return retry;
+}
+
 }  // namespace
 
 void ReadExtensions(const MapReader& reader, ReadContext* context, Node* node) {
@@ -169,6 +201,7 @@ void ReadExtensions(const MapReader& reader, ReadContext* context, Node* node) {
   node->python_imports = Texts(reader, "python", "imports", context);
   node->timeout = Duration(reader, "timeout", context);
   node->grace = Duration(reader, "grace", context);
+  node->retry = ReadRetry(reader, context);
 }
 
 }  // namespace regatta::flow

@@ -103,6 +103,16 @@ struct Command {
   bool empty() const { return shell.empty() && argv.empty(); }
 };
 
+// What happens when a step's command fails.
+struct Retry {
+  int limit = 0;  // how often it is tried again
+  // Before the second attempt; each further pause is twice as long, at most an hour.
+  std::chrono::milliseconds backoff{0};
+  // Only these failures, a death by signal n being 128 + n; empty: every failure, also a time-out
+  // and an output that was not written.
+  std::vector<int> exit_codes;
+};
+
 enum class NodeKind { kStep, kDag, kPostProcess };
 
 // A step or a DAG. Names of nodes, parameters and artifacts are unique among siblings.
@@ -129,6 +139,7 @@ struct Node {
   std::vector<std::string> python_imports;  // the interpreter must be able to import these
   std::optional<std::chrono::milliseconds> timeout;
   std::optional<std::chrono::milliseconds> grace;
+  std::optional<Retry> retry;
   // DAGs only: children in the order of the file.
   std::vector<std::unique_ptr<Node>> children;
   bool disabled = false;

@@ -1,3 +1,5 @@
+#include <map>
+
 #include "absl/strings/str_cat.h"
 #include "base/clock.h"
 #include "flow/engine_impl.h"
@@ -148,6 +150,10 @@ void EngineImpl::StopStep(StepRun& step, const std::string& reason, bool now) {
   }
   if (step.asked_to_stop && !now) return;
   step.asked_to_stop = true;
+  // Between two attempts there is nothing to stop.
+  if (std::erase_if(to_submit_later_, [&](const auto& job) { return job.second == step.job_id; })) {
+    return FinishStep(step, StepState::kTerminated, absl::StrCat("stopped ", reason));
+  }
   step.reason = absl::StrCat("stopped ", reason);
   step.run().SetState(step, StepState::kTerminating);
   to_stop_.emplace_back(step.job_id, now);

@@ -51,8 +51,8 @@ void EngineImpl::Loop() {
         if (retry_at_ != 0) {
           const base::Micros wait = retry_at_ - base::MonotonicMicros();
           if (wait > 0) inbox_wake_.wait_for(lock, std::chrono::microseconds(wait), something);
-        } else if (tell_at_ != 0) {
-          const base::Micros wait = tell_at_ - base::MonotonicMicros();
+        } else if (const base::Micros due = NextWake(); due != 0) {
+          const base::Micros wait = due - base::MonotonicMicros();
           if (wait > 0) inbox_wake_.wait_for(lock, std::chrono::microseconds(wait), something);
         } else {
           inbox_wake_.wait(lock, something);
@@ -101,6 +101,7 @@ void EngineImpl::Loop() {
       AfterCommit();
       for (const Answer& answer : answers) answer(status);
       if (last_event_id_ != before) Wake();
+      SubmitWhatIsDue();
       LaunchAndStop();
       ForgetFinishedRuns();
     }
@@ -246,6 +247,20 @@ void EngineImpl::AfterCommit() {
   stale_metrics_.clear();
   told_runs_.clear();
   last_event_id_ = next_event_id_ - 1;
+}
+
+base::Micros EngineImpl::NextWake() const {
+  if (to_submit_later_.empty()) return tell_at_;
+  const base::Micros submit = to_submit_later_.begin()->first;
+  return tell_at_ == 0 ? submit : std::min(tell_at_, submit);
+}
+
+void EngineImpl::SubmitWhatIsDue() {
+  const base::Micros now = base::MonotonicMicros();
+  while (!to_submit_later_.empty() && to_submit_later_.begin()->first <= now) {
+    to_submit_.push_back(std::move(to_submit_later_.begin()->second));
+    to_submit_later_.erase(to_submit_later_.begin());
+  }
 }
 
 void EngineImpl::LaunchAndStop() {
