@@ -251,6 +251,32 @@ TEST_F(EngineTest, SkipsDisabledStepsAndGoesOn) {
   EXPECT_EQ(Step(run.id, "b").reason, "disabled");
 }
 
+TEST_F(EngineTest, DisablesByTheFullNameWithinDags) {
+  Open();
+  const std::string yaml = R"(
+name: nested
+entry_points:
+  d:
+    entry_points:
+      s: {command: "x", artifacts: {output: [o]}}
+      t: {command: "x", deps: s, artifacts: {input: {i: "{{s.o}}"}}}
+      u: {command: "x", deps: s}
+  e:
+    deps: d
+    entry_points: {s: {command: "x"}}
+)";
+  // What is disabled as a whole may use what is disabled within.
+  const RunDetail whole = Run(yaml + "disabled: d,d.s\n");
+  EXPECT_EQ(States(whole.id), "d=skipped e=succeeded e.s=succeeded");
+  RunRequest request = Request(yaml);
+  request.disabled = {"d.t", "d.u", "e.s"};
+  EXPECT_EQ(States(Run(request).id),
+            "d=succeeded d.s=succeeded d.t=skipped d.u=skipped e=succeeded e.s=skipped");
+  request.disabled = {"d.s"};
+  EXPECT_THAT(std::string(engine_->CreateRun(request, nullptr).status().message()),
+              HasSubstr("entry_points.d.entry_points.t.artifacts.input.i: step \"s\" is disabled"));
+}
+
 constexpr char kTwoBranches[] = R"(
 name: branches
 entry_points:
