@@ -111,6 +111,18 @@ TEST(Compat, ARequestsDisabledStepsReplaceThoseOfTheFile) {
   EXPECT_THAT(disabled(yaml), ElementsAre(true, true));
 }
 
+TEST(Compat, OutputsAndCacheScopesNeedAMountedFileSystem) {
+  const std::string output = "name: p\nentry_points: {a: {command: x, artifacts: {output: [o]}}}\n";
+  EXPECT_EQ(FirstProblem(output), "");
+  EXPECT_THAT(FirstProblem(Compat(output)), HasSubstr("needs fs_options.main_fs"));
+  EXPECT_EQ(FirstProblem(Compat(output + "fs_options: {main_fs: {name: m}}\n")), "");
+  const std::string scope =
+      "name: p\nentry_points: {a: {command: x, cache: {fs_scope: [{name: m}]}}}\n";
+  EXPECT_EQ(FirstProblem(scope), "");
+  EXPECT_THAT(FirstProblem(Compat(scope)), HasSubstr("\"m\" is not mounted"));
+  EXPECT_EQ(FirstProblem(Compat(scope + "fs_options: {extra_fs: [{name: m}]}\n")), "");
+}
+
 class CompatEngine : public EngineTest {
  protected:
   void SetUp() override {
