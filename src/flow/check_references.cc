@@ -50,7 +50,8 @@ struct Surroundings {
   const Node* parent = nullptr;  // the DAG around it; null at the top
   const Siblings& siblings;
   bool live = true;        // no DAG around it is disabled
-  bool component = false;  // it is an outermost component: who refers to it gives its inputs
+  bool component = false;  // it is an outermost component: what is around it is not known yet
+  bool given = false;      // values of parameters are final
 };
 
 // Checks one node against its siblings and its parent.
@@ -62,12 +63,13 @@ class NodeChecker {
         siblings_(around.siblings),
         live_(around.live && !node.disabled),
         component_(around.component),
+        given_(around.given),
         path_(std::move(path)),
         context_(context) {}
 
   void Check() {
     CheckNames();
-    CheckDeps();
+    if (!component_) CheckDeps();
     for (const auto& [name, parameter] : node_.parameters) {
       if (parameter.value.is_string()) CheckParameter(name, parameter);
     }
@@ -189,6 +191,8 @@ class NodeChecker {
                   "}} is no system variable; a parameter may use those, "
                   "{{step.parameter}} of steps in deps, and {{PF_PARENT.parameter}}"));
         }
+      } else if (component_) {
+        continue;  // it may be used within a DAG
       } else if (reference.node == "PF_PARENT") {
         if (parent_ == nullptr) {
           Add(parameter.place, field, "PF_PARENT has no meaning outside a DAG");
@@ -345,7 +349,7 @@ class NodeChecker {
               " must be a list, or exactly one template of an own parameter or input"));
     } else if (const auto own = node_.parameters.find(reference->name);
                own != node_.parameters.end()) {
-      if (!MayBeList(own->second.value)) {
+      if (given_ && !MayBeList(own->second.value)) {
         Add(place, "loop_argument",
             Cat("parameter ", Quoted(reference->name),
                 " is no list, so there is nothing to loop over"));
@@ -387,6 +391,7 @@ class NodeChecker {
   const Siblings& siblings_;
   const bool live_;
   const bool component_;
+  const bool given_;
   const std::string path_;
   ReadContext* context_;
 };
@@ -476,18 +481,19 @@ void CheckFileSystems(const Node& node, const std::string& path, const Pipeline&
   }
 }
 
-void CheckChildren(const std::vector<std::unique_ptr<Node>>& nodes, const Node* parent, bool live,
+void CheckChildren(const std::vector<std::unique_ptr<Node>>& nodes, const Surroundings& outer,
                    const std::string& path, const Pipeline& pipeline, ReadContext* context) {
   Siblings siblings;
   for (const auto& node : nodes) siblings[node->name] = node.get();
   for (const auto& node : nodes) {
     if (context->full()) return;
     const std::string own_path = JoinDots(path, node->name);
-    NodeChecker(*node, {.parent = parent, .siblings = siblings, .live = live}, own_path, context)
-        .Check();
+    const Surroundings around{outer.parent, siblings, outer.live, false, outer.given};
+    NodeChecker(*node, around, own_path, context).Check();
     CheckFileSystems(*node, own_path, pipeline, context);
     if (node->kind == NodeKind::kDag) {
-      CheckChildren(node->children, node.get(), live && !node->disabled,
+      const bool live = outer.live && !node->disabled;
+      CheckChildren(node->children, {node.get(), siblings, live, false, outer.given},
                     JoinDots(own_path, "entry_points"), pipeline, context);
     }
   }
@@ -548,12 +554,13 @@ void SetParameter(const std::string& owner, const std::string& name, const base:
 
 }  // namespace
 
-void CheckReferences(const Pipeline& pipeline, ReadContext* context) {
+void CheckReferences(const Pipeline& pipeline, bool given, ReadContext* context) {
+  const Siblings none;
   CheckScopes(pipeline.cache, {}, "cache.fs_scope", pipeline, context);
-  CheckChildren(pipeline.entry_points, nullptr, true, "entry_points", pipeline, context);
+  CheckChildren(pipeline.entry_points, {.siblings = none, .given = given}, "entry_points", pipeline,
+                context);
   if (!pipeline.post_process) return;
   const Node& post = *pipeline.post_process;
-  const Siblings none;
   NodeChecker(post, {.siblings = none}, JoinDots("post_process", post.name), context).Check();
   CheckFileSystems(post, JoinDots("post_process", post.name), pipeline, context);
   for (const auto& node : pipeline.entry_points) {
@@ -569,8 +576,8 @@ void CheckComponent(const Node& component, const Pipeline& pipeline, ReadContext
   const Siblings none;
   NodeChecker(component, {.siblings = none, .component = true}, path, context).Check();
   CheckFileSystems(component, path, pipeline, context);
-  CheckChildren(component.children, &component, true, JoinDots(path, "entry_points"), pipeline,
-                context);
+  CheckChildren(component.children, {.parent = &component, .siblings = none},
+                JoinDots(path, "entry_points"), pipeline, context);
 }
 
 void EnableAll(Pipeline* pipeline) {

@@ -9,8 +9,9 @@
 namespace regatta::flow {
 
 // What only the whole pipeline shows: names that clash, deps that do not exist, cycles, templates
-// that refer to what they may not, the rules of post_process.
-void CheckReferences(const Pipeline& pipeline, ReadContext* context);
+// that refer to what they may not, the rules of post_process. `given`: a request was applied, so
+// that values of parameters are what they will be.
+void CheckReferences(const Pipeline& pipeline, bool given, ReadContext* context);
 
 // An outermost component that nobody refers to: what can be known without knowing who would.
 void CheckComponent(const Node& component, const Pipeline& pipeline, ReadContext* context);

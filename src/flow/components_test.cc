@@ -80,6 +80,16 @@ TEST(Components, HandInputsDownAChain) {
               HasSubstr("7:3: entry_points.a.artifacts.input.i: has no source"));
 }
 
+TEST(Components, ThatNobodyUsesMayBeMeantForADag) {
+  EXPECT_EQ(FirstProblem("name: p\ncomponents:\n"
+                         "  c: {command: \"x {{q}}\", parameters: {q: \"{{PF_PARENT.q}}\"}}\n"
+                         "entry_points: {a: {command: x}}\n"),
+            "");
+  EXPECT_THAT(FirstProblem("name: p\ncomponents:\n  c: {command: \"x {{q}}\"}\n"
+                           "entry_points: {a: {command: x}}\n"),
+              HasSubstr("3:16: components.c.command: {{q}} is neither"));
+}
+
 TEST(Components, MistakesHaveTheirPlace) {
   EXPECT_EQ(FirstProblem(WithComponent("    reference: {component: cc}\n")),
             "pipeline.yaml:10:28: entry_points.a.reference: there is no component \"cc\" (did you "

@@ -306,7 +306,7 @@ absl::StatusOr<Pipeline> ParsePipeline(std::string_view yaml, const ParseOptions
     ReadRunForm(&tree);
     ReadPipeline(tree, &context, &pipeline);
     if (pipeline.compat) pipeline.source_digest = base::Sha256Hex(yaml);
-    CheckReferences(pipeline, &context);
+    CheckReferences(pipeline, false, &context);
   }
   if (!found.empty()) return Refuse(std::move(found), problems);
   if (problems != nullptr) problems->clear();
@@ -323,7 +323,7 @@ absl::Status ApplyRequest(const base::Json& parameters, const std::vector<std::s
   // PaddleFlow's request replaces the file's list; ours adds to it.
   if (!disabled.empty() && context.compat()) EnableAll(pipeline);
   if (!disabled.empty()) DisableNodes(disabled, request, "disabled", &context, pipeline);
-  CheckReferences(*pipeline, &context);
+  CheckReferences(*pipeline, true, &context);
   CheckAllGiven(*pipeline, &context);
   if (!found.empty()) return Refuse(std::move(found), problems);
   if (problems != nullptr) problems->clear();

@@ -289,6 +289,20 @@ TEST(ParsePipeline, NamesALongCycleShortly) {
   EXPECT_THAT(problems[0], HasSubstr("(992 more)"));
 }
 
+TEST(ApplyRequest, GivesTheListThatAStepLoopsOver) {
+  const auto apply = [](const base::Json& list) {
+    auto pipeline = ParsePipeline(
+        "name: p\nentry_points:\n"
+        "  a: {command: x, parameters: {l: \"\"}, loop_argument: \"{{l}}\"}\n",
+        {}, nullptr);
+    EXPECT_TRUE(pipeline.ok()) << pipeline.status();
+    return std::string(ApplyRequest({{"l", list}}, {}, {}, &*pipeline, nullptr).message());
+  };
+  EXPECT_EQ(apply({1, 2}), "");
+  EXPECT_EQ(apply("[1, 2]"), "");
+  EXPECT_THAT(apply("one"), HasSubstr("3:55: entry_points.a.loop_argument: parameter \"l\" is no"));
+}
+
 TEST(ApplyRequest, SetsOneOrAllParametersOfAName) {
   auto pipeline = ParsePipeline(
       "name: p\nentry_points:\n  a: {command: x, parameters: {k: 1}}\n"
