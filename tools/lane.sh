@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
-lanes="fast asan tsan postgres browser fuzz bare"
+lanes="fast asan tsan postgres browser containers fuzz bare"
 if [ "${1:-}" = "--list" ]; then
   tr ' ' '\n' <<<"$lanes"
   exit 0
@@ -78,6 +78,10 @@ run_lane() {
       tools/setup.sh --lane browser
       tools/build.sh debug
       ctest_lane debug -L '^lane[.]browser$' ;;
+    containers)
+      tools/setup.sh --lane containers
+      tools/build.sh debug
+      ctest_lane debug -L '^lane[.]containers$' ;;
     fuzz)
       tools/setup.sh --lane fuzz
       tools/build.sh fuzz

@@ -7,6 +7,7 @@
 #include "cli/command_line.h"
 #include "cli/commands/commands.h"
 #include "cli/settings.h"
+#include "job/container/container_main.h"
 #include "job/shim/shim.h"
 
 namespace regatta::cli {
@@ -55,6 +56,9 @@ int main(int argc, char** argv) {
   // Not for people, and before anything is set up: one shim is started for each replica.
   if (argc > 1 && std::strcmp(argv[1], "shim") == 0) {
     return regatta::job::shim::ShimMain(argc, argv);
+  }
+  if (argc > 1 && std::strcmp(argv[1], "container") == 0) {
+    return regatta::job::ContainerMain(argc, argv);
   }
   return regatta::cli::Main(std::vector<std::string>(argv + 1, argv + argc));
 }

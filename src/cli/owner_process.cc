@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <filesystem>
+#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
@@ -11,6 +12,7 @@
 #include "base/file.h"
 #include "base/log.h"
 #include "flow/engine.h"
+#include "job/container/container_executor.h"
 #include "job/executor.h"
 #include "server/auth.h"
 #include "server/owner.h"
@@ -34,30 +36,45 @@ std::string UserName() {
   return absl::StrCat("uid-", ::geteuid());
 }
 
+using ExecutorMaker =
+    std::function<absl::StatusOr<std::unique_ptr<job::Executor>>(base::EventSink*)>;
+
+ExecutorMaker MakeExecutor(const std::string& home, const base::Config& settings) {
+  job::LocalExecutorOptions local;
+  local.cpus = settings.Number("cpus");
+  local.memory_bytes = settings.Integer("memory_mib") << 20;
+  local.max_processes = static_cast<int>(settings.Integer("max_processes"));
+  const ExecutorMaker processes = [local](base::EventSink* sink) {
+    return job::NewLocalExecutor(local, sink);
+  };
+  job::ContainerOptions containers;
+  containers.socket = settings.Text("containerd");
+  if (containers.socket.empty()) return processes;
+  containers.images = settings.Text("containerd_namespace");
+  containers.folder = base::JoinPath(home, "containers");
+  return [containers, processes](base::EventSink* sink) {
+    return job::NewContainerExecutor(containers, processes, sink);
+  };
+}
+
 class OwnerProcessImpl final : public OwnerProcess {
  public:
   absl::Status Begin(const OwnerProcessOptions& options, const base::Config& settings) {
     ASSIGN_OR_RETURN(owner_, server::Owner::Acquire(options.home));
     const std::vector<store::Schema> schemas = {server::ServerSchema(), flow::Engine::Schema()};
     ASSIGN_OR_RETURN(store_, store::Store::Open({.url = StoreUrlOf(settings)}, schemas));
-    job::LocalExecutorOptions executor;
-    executor.cpus = settings.Number("cpus");
-    executor.memory_bytes = settings.Integer("memory_mib") << 20;
-    executor.max_processes = static_cast<int>(settings.Integer("max_processes"));
     auto file_systems = flow::ParseFileSystemFolders(settings.Text("file_systems"));
     if (!file_systems.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat("file_systems: ", file_systems.status().message()));
     }
-    ASSIGN_OR_RETURN(engine_, flow::Engine::Open({.store = store_.get(),
-                                                  .folder = options.home,
-                                                  .make_executor =
-                                                      [executor](base::EventSink* sink) {
-                                                        return job::NewLocalExecutor(executor,
-                                                                                     sink);
-                                                      },
-                                                  .take_up = options.take_up,
-                                                  .file_systems = *std::move(file_systems)}));
+    ASSIGN_OR_RETURN(engine_,
+                     flow::Engine::Open({.store = store_.get(),
+                                         .folder = options.home,
+                                         .make_executor = MakeExecutor(options.home, settings),
+                                         .uses_images = !settings.Text("containerd").empty(),
+                                         .take_up = options.take_up,
+                                         .file_systems = *std::move(file_systems)}));
     ASSIGN_OR_RETURN(server_, server::Server::Start({.store = store_.get(),
                                                      .engine = engine_.get(),
                                                      .address = options.address,

@@ -79,6 +79,14 @@ std::vector<base::ConfigKey> Keys() {
        .environment = "REGATTA_FILE_SYSTEMS",
        .help = "folders of the file systems that pipelines name, as data=/mnt/data,out=/srv/out; "
                "others: the folder of the pipeline"},
+      {.name = "containerd",
+       .environment = "REGATTA_CONTAINERD",
+       .help =
+           "containerd's socket, to run steps in the image they name; empty: images are not used"},
+      {.name = "containerd_namespace",
+       .environment = "REGATTA_CONTAINERD_NAMESPACE",
+       .fallback = "regatta",
+       .help = "containerd's namespace for images"},
   };
 }
 

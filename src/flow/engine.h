@@ -27,6 +27,9 @@ struct EngineOptions {
   std::string folder;
   // Makes the executor; the engine is its sink. Absent: the local one with default options.
   std::function<absl::StatusOr<std::unique_ptr<job::Executor>>(base::EventSink*)> make_executor;
+  // Whether the executor runs steps in the image they name. If so, no Python of this machine enters
+  // the cache key of such a step.
+  bool uses_images = false;
   TakeUp take_up = TakeUp::kAll;
   FileSystemFolders file_systems;  // for fs_options and extra_fs of pipelines
 };

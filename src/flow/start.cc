@@ -134,6 +134,7 @@ void EngineImpl::PrepareStep(StepRun& step) {
   request->run_folder = run.folder;
   request->job_id = base::NewUlid();
   request->job_folder = JobFolder(step, step.attempts + 1);
+  request->uses_images = options_.uses_images;
   request->parameters = step.parameters;
   request->loop_argument = step.loop_argument;
   request->inputs = step.inputs;

@@ -154,6 +154,15 @@ std::string ShownCommand(const std::vector<std::string>& argv, const Command& co
   return command.shell.empty() ? absl::StrJoin(argv, " ") : argv.back();
 }
 
+// The image that the step names, or the pipeline for all its steps; empty: none.
+const std::string& ImageOf(const StartRequest& request) {
+  return request.node->docker_env.empty() ? request.pipeline->docker_env : request.node->docker_env;
+}
+
+bool InImage(const StartRequest& request) {
+  return request.uses_images && !ImageOf(request).empty();
+}
+
 // Roles of the job; a step without `distributed_job` is one worker.
 absl::Status FillRoles(const StartRequest& request, const Filler& filler, StartDecision& decision) {
   const Node& node = *request.node;
@@ -162,6 +171,7 @@ absl::Status FillRoles(const StartRequest& request, const Filler& filler, StartD
     job::Role role;
     ASSIGN_OR_RETURN(role.argv, filler.Argv(node.command, false));
     decision.command = ShownCommand(role.argv, node.command);
+    role.image = ImageOf(request);
     spec.roles.push_back(std::move(role));
     return absl::OkStatus();
   }
@@ -183,6 +193,7 @@ absl::Status FillRoles(const StartRequest& request, const Filler& filler, StartD
     ASSIGN_OR_RETURN(role.argv, filler.Argv(command, false));
     ASSIGN_OR_RETURN(role.env, filler.Env(member.env, request.node_path, false));
     role.resources = {member.flavour.cpus, member.flavour.memory_bytes};
+    role.image = ImageOf(request);
     const std::string shown = ShownCommand(role.argv, command);
     if (decision.command.empty()) {
       decision.command = shown;
@@ -235,7 +246,7 @@ absl::StatusOr<KeyInputs> MakeKeyInputs(const StartRequest& request, const Fille
   KeyInputs inputs;
   inputs.pipeline = request.pipeline->name;
   inputs.node = request.node_path;
-  inputs.docker_env = node.docker_env.empty() ? request.pipeline->docker_env : node.docker_env;
+  inputs.docker_env = ImageOf(request);
   inputs.parameters = request.parameters;
   inputs.parameters.erase(LoopListParameter(node));
   inputs.loop_argument = request.loop_argument;
@@ -363,7 +374,8 @@ absl::StatusOr<bool> AskCache(const StartRequest& request, const Filler& filler,
   inputs.source = request.pipeline->source_digest;
   job::Interpreter interpreter;
   const std::vector<std::string>& imports = request.node->python_imports;
-  if (!imports.empty() || AnyCommandRunsPython(*request.node)) {
+  // Inside an image it is the image's, which is part of the key.
+  if (!InImage(request) && (!imports.empty() || AnyCommandRunsPython(*request.node))) {
     // Without wishes the command takes the python3 of the PATH, wherever it is started.
     const std::string where = imports.empty() ? "/" : request.working_directory;
     const std::string question = absl::StrCat(absl::StrJoin(imports, ","), "\n", where);
@@ -402,6 +414,23 @@ void PlaceOnFileSystems(const StartRequest& request, job::JobSpec& spec) {
   }
 }
 
+// What a step in an image sees of this machine.
+void ShareFolders(const StartRequest& request, job::JobSpec& spec) {
+  spec.folders.push_back({.path = request.run_folder});
+  for (const SeenFileSystem& one : Seen(request)) {
+    const FileSystem& file_system = *one.file_system;
+    spec.folders.push_back({.path = one.folder, .read_only = file_system.read_only});
+    if (file_system.mount_path.size() < 2) continue;
+    spec.folders.push_back(
+        {.path = one.folder, .inside = file_system.mount_path, .read_only = file_system.read_only});
+  }
+  for (const auto& [name, artifacts] : request.inputs) {
+    for (const Artifact& artifact : artifacts) {
+      spec.folders.push_back({.path = artifact.path, .read_only = true});
+    }
+  }
+}
+
 // What would make the step fail in a way that says nothing about file systems.
 absl::Status CheckFileSystems(const StartRequest& request, const job::JobSpec& spec) {
   std::error_code error;
@@ -421,7 +450,7 @@ absl::Status CheckFileSystems(const StartRequest& request, const job::JobSpec& s
                                                            "\" is not in ", one.root)));
     }
     // Processes of this machine see no mount paths.
-    if (file_system.mount_path.size() < 2 ||
+    if (InImage(request) || file_system.mount_path.size() < 2 ||
         std::filesystem::is_directory(file_system.mount_path, error)) {
       continue;
     }
@@ -476,6 +505,7 @@ absl::StatusOr<bool> Decide(const StartRequest& request, store::Store& store, st
   spec.created_by = request.created_by;
   spec.directory = request.job_folder;
   spec.python_imports = node.python_imports;
+  ShareFolders(request, spec);
   if (node.grace) spec.grace = *node.grace;
   if (node.timeout) spec.timeout = *node.timeout;
   // Here and not later: once the job may have been launched, what lies there is its own.
@@ -503,8 +533,14 @@ Json ToJson(const job::JobSpec& spec) {
                      {"replicas", role.replicas},
                      {"argv", role.argv},
                      {"env", role.env},
+                     {"image", role.image},
                      {"cpus", role.resources.cpus},
                      {"memory_bytes", role.resources.memory_bytes}});
+  }
+  Json folders = Json::array();
+  for (const job::SharedFolder& folder : spec.folders) {
+    folders.push_back(
+        {{"path", folder.path}, {"inside", folder.inside}, {"read_only", folder.read_only}});
   }
   return {{"id", spec.id},
           {"name", spec.name},
@@ -516,6 +552,7 @@ Json ToJson(const job::JobSpec& spec) {
           {"working_directory", spec.working_directory},
           {"directory", spec.directory},
           {"python_imports", spec.python_imports},
+          {"folders", std::move(folders)},
           {"grace_ms", spec.grace.count()},
           {"timeout_ms", spec.timeout.count()}};
 }
@@ -533,6 +570,7 @@ job::JobSpec JobSpecFrom(const Json& json) {
     role.replicas = item.value("replicas", 1);
     role.argv = item.value("argv", std::vector<std::string>());
     role.env = item.value("env", std::map<std::string, std::string>());
+    role.image = item.value("image", "");
     role.resources = {item.value("cpus", 0.0), item.value("memory_bytes", std::int64_t{0})};
     spec.roles.push_back(std::move(role));
   }
@@ -540,6 +578,11 @@ job::JobSpec JobSpecFrom(const Json& json) {
   spec.working_directory = json.value("working_directory", "");
   spec.directory = json.value("directory", "");
   spec.python_imports = json.value("python_imports", std::vector<std::string>());
+  for (const Json& folder : json.value("folders", Json::array())) {
+    spec.folders.push_back({.path = folder.value("path", ""),
+                            .inside = folder.value("inside", ""),
+                            .read_only = folder.value("read_only", false)});
+  }
   spec.grace = std::chrono::milliseconds(json.value("grace_ms", std::int64_t{10'000}));
   spec.timeout = std::chrono::milliseconds(json.value("timeout_ms", std::int64_t{0}));
   return spec;

@@ -31,6 +31,7 @@ struct StartRequest {
   std::string run_folder;
   const FileSystemFolders* file_systems = nullptr;  // the engine's
   std::string job_id, job_folder;
+  bool uses_images = false;  // EngineOptions::uses_images
   base::Json parameters = base::Json::object();
   base::Json loop_argument;
   std::map<std::string, ArtifactList> inputs;

@@ -22,6 +22,13 @@ struct Resources {
   std::int64_t memory_bytes = 0;
 };
 
+// A folder, or a file, of this machine that replicas with an image see.
+struct SharedFolder {
+  std::string path;    // absolute
+  std::string inside;  // where they see it; empty: at the same place
+  bool read_only = false;
+};
+
 // One role of a job: `replicas` processes with the same command.
 struct Role {
   std::string name = "worker";  // "master", "worker", "ps", "chief", "evaluator", ...
@@ -29,6 +36,9 @@ struct Role {
   std::vector<std::string> argv;  // executed as it is, never parsed by a shell
   std::map<std::string, std::string> env;
   Resources resources;  // of each replica
+  // Container image whose files the replicas see; empty: this machine's. Where the executor starts
+  // no containers, the job has a warning.
+  std::string image;
 };
 
 // One distributed job. The creator makes the id, so that submitting again after a crash is the same
@@ -48,6 +58,9 @@ struct JobSpec {
   // Modules that the Python which runs the replicas must be able to import. When set, the folder of
   // the chosen interpreter is put in front of PATH.
   std::vector<std::string> python_imports;
+  // What replicas with an image see of this machine; the working directory is added.
+  std::vector<SharedFolder> folders;
+  bool inherit_environment = true;          // the executor's own environment, without secrets
   std::chrono::milliseconds grace{10'000};  // between SIGTERM and SIGKILL
   std::chrono::milliseconds timeout{0};     // of the whole job from its launch; zero: none
 };

@@ -146,6 +146,13 @@ absl::Status LocalExecutor::Submit(const JobSpec& spec) {
     job->status.replicas.push_back(
         {.rank = member.rank, .role = member.role->name, .index = member.index});
   }
+  for (const Role& role : spec.roles) {
+    if (role.image.empty()) continue;
+    job->status.warnings.push_back(absl::StrCat("the image ", role.image, " is not used: role ",
+                                                role.name,
+                                                " runs on this "
+                                                "machine's files (see the setting `containerd`)"));
+  }
   if (!job->adopted) RETURN_IF_ERROR(Annotate(WriteIntent(spec), what));
   REGATTA_FAULT("job.submit.after_intent");
   {

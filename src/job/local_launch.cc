@@ -85,16 +85,17 @@ void LocalExecutor::LaunchReplica(Job& job, int rank, const World& world) {
           absl::StrCat("memory is counted but not enforced: ", cgroup.status().message()));
     }
   }
-  ShimRequest request{.job = job.spec.id,
-                      .folder = job.spec.directory,
-                      .working_directory = job.spec.working_directory,
-                      .cgroup = replica.cgroup,
-                      .rank = rank,
-                      .grace_ms = std::max<std::int64_t>(0, job.spec.grace.count()),
-                      .timeout_ms = job.spec.timeout.count(),
-                      .log_bytes = options_.log_bytes,
-                      .argv = member.role->argv,
-                      .env = ReplicaEnv(inherited_, world, member)};
+  ShimRequest request{
+      .job = job.spec.id,
+      .folder = job.spec.directory,
+      .working_directory = job.spec.working_directory,
+      .cgroup = replica.cgroup,
+      .rank = rank,
+      .grace_ms = std::max<std::int64_t>(0, job.spec.grace.count()),
+      .timeout_ms = job.spec.timeout.count(),
+      .log_bytes = options_.log_bytes,
+      .argv = member.role->argv,
+      .env = ReplicaEnv(job.spec.inherit_environment ? inherited_ : Env(), world, member)};
   AddRegattaPythonPath(&request.env);
   if (!job.python_folder.empty()) {
     std::string& path = request.env["PATH"];

@@ -6,6 +6,7 @@
 #include <unistd.h>
 
 #include <cerrno>
+#include <filesystem>
 #include <sstream>
 
 #include "base/absl_status.h"
@@ -82,6 +83,11 @@ absl::StatusOr<std::string> MakeMemoryCgroup(const std::string& name, std::int64
 
 void RemoveCgroup(const std::string& folder) {
   if (folder.empty()) return;
+  // A container's runtime makes one of its own below.
+  std::error_code error;
+  for (const auto& entry : std::filesystem::directory_iterator(folder, error)) {
+    if (entry.is_directory(error)) RemoveCgroup(entry.path());
+  }
   // A process may fork while the list is read: again until the folder can be removed, but not for
   // ever (a process may hang in the kernel).
   for (int round = 0; round < 100 && rmdir(folder.c_str()) != 0 && errno == EBUSY; ++round) {

@@ -7,6 +7,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 
 #include "absl/strings/str_cat.h"
@@ -26,13 +27,18 @@ std::vector<char*> Pointers(std::vector<std::string>& texts) {
   return pointers;
 }
 
-// Reads both pipes until they end. False at the deadline, or when there is too much.
-bool Drain(base::UniqueFd (&pipes)[2], std::string (&texts)[2], base::Micros deadline) {
+constexpr base::Micros kCancelEvery = 100'000;
+
+// Reads both pipes until they end. False at the deadline, when cancelled, or when there is too
+// much.
+bool Drain(base::UniqueFd (&pipes)[2], std::string (&texts)[2], base::Micros deadline,
+           const std::atomic<bool>* cancel) {
   while (pipes[0].valid() || pipes[1].valid()) {
     const base::Micros left = deadline - base::MonotonicMicros();
-    if (left <= 0) return false;
+    if (left <= 0 || (cancel != nullptr && *cancel)) return false;
+    const base::Micros wait = cancel == nullptr ? left : std::min(left, kCancelEvery);
     pollfd fds[2] = {{pipes[0].get(), POLLIN, 0}, {pipes[1].get(), POLLIN, 0}};
-    poll(fds, 2, static_cast<int>(left / 1000 + 1));
+    poll(fds, 2, static_cast<int>(wait / 1000 + 1));
     for (int i = 0; i < 2; ++i) {
       if (fds[i].revents == 0) continue;
       char buffer[16 << 10];
@@ -54,7 +60,8 @@ bool Drain(base::UniqueFd (&pipes)[2], std::string (&texts)[2], base::Micros dea
 absl::StatusOr<std::string> RunProbe(const std::vector<std::string>& argv,
                                      const std::map<std::string, std::string>& env,
                                      const std::string& working_directory,
-                                     std::chrono::milliseconds timeout) {
+                                     std::chrono::milliseconds timeout,
+                                     const std::atomic<bool>* cancel) {
   int out[2];
   int err[2];
   if (pipe2(out, O_CLOEXEC) != 0) return ToAbsl(base::ErrnoStatus(errno, "cannot make a pipe"));
@@ -95,12 +102,14 @@ absl::StatusOr<std::string> RunProbe(const std::vector<std::string>& argv,
   const bool whole =
       Drain(pipes, texts,
             base::MonotonicMicros() +
-                std::chrono::duration_cast<std::chrono::microseconds>(timeout).count());
+                std::chrono::duration_cast<std::chrono::microseconds>(timeout).count(),
+            cancel);
   // Both pipes have ended when it is about to exit by itself: only a hung one is killed.
   if (!whole) kill(-pid, SIGKILL);
   int status = 0;
   while (waitpid(pid, &status, 0) < 0 && errno == EINTR) {
   }
+  if (!whole && cancel != nullptr && *cancel) return absl::CancelledError("was cancelled");
   if (!whole) return absl::DeadlineExceededError("did not answer in time");
   if (WIFEXITED(status) && WEXITSTATUS(status) == 0) return texts[0];
   constexpr std::size_t kShown = 300;

@@ -21,6 +21,7 @@
 #include "cli/commands/commands.h"
 #include "cli/owner_process.h"
 #include "cli/terminal.h"
+#include "job/container/containerd.h"
 #include "job/interpreter.h"
 #include "job/memory_cgroup.h"
 #include "job/probe.h"
@@ -136,6 +137,25 @@ Finding CheckMemoryLimit() {
   return {Verdict::kGood, "memory limits", "enforced by cgroups"};
 }
 
+Finding CheckContainers(const base::Config& settings) {
+  const std::string& socket = settings.Text("containerd");
+  if (socket.empty()) {
+    return {Verdict::kGood, "containers",
+            "off: steps run on this machine's files; the setting `containerd` changes that"};
+  }
+  const auto version = job::Containerd(socket, settings.Text("containerd_namespace")).Version();
+  if (!version.ok()) return {Verdict::kBad, "containers", std::string(version.status().message())};
+  const auto runc = job::RunProbe({"/usr/bin/env", "runc", "--version"}, job::ToolEnvironment(),
+                                  "/", std::chrono::seconds(10));
+  if (!runc.ok()) return {Verdict::kBad, "containers", "there is no runc; install Debian's runc"};
+  if (::geteuid() != 0) {
+    return {Verdict::kBad, "containers", "only root can start them, and this is another user"};
+  }
+  const std::string first = runc->substr(0, runc->find('\n'));
+  return {Verdict::kGood, "containers",
+          absl::StrCat("containerd ", *version, " at ", socket, ", ", first)};
+}
+
 Finding CheckPort(const std::string& listen) {
   const std::size_t colon = listen.rfind(':');
   const int port = std::atoi(listen.substr(colon + 1).c_str());
@@ -174,6 +194,7 @@ int Doctor(const Invocation& call, const base::Config& settings) {
   findings.push_back(CheckMachine());
   CheckHome(HomeOf(settings), &findings);
   findings.push_back(CheckMemoryLimit());
+  findings.push_back(CheckContainers(settings));
   findings.push_back(CheckPort(settings.Text("listen")));
   findings.push_back(CheckPython("python", {}, Verdict::kBad));
   findings.push_back(CheckPython("python for training", {"torch", "regatta"}, Verdict::kNote));
