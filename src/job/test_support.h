@@ -2,6 +2,7 @@
 
 #include <stdlib.h>
 
+#include <algorithm>
 #include <chrono>
 #include <condition_variable>
 #include <filesystem>
@@ -79,11 +80,15 @@ class TestSink final : public base::EventSink {
   std::vector<base::Event> events_;
 };
 
+// Until the job's end and all of its metrics have been told: what Status says may be ahead of
+// events.
 inline JobStatus WaitForEnd(Executor& executor, TestSink& sink, const std::string& id) {
   JobStatus status;
   sink.WaitFor([&] {
     status = *executor.Status(id);
-    return IsFinal(status.state);
+    const std::vector<base::Event> metrics = sink.Of("job.metric");
+    return IsFinal(status.state) &&
+           std::ranges::count(metrics, id, &base::Event::subject) >= status.metrics;
   });
   return status;
 }
