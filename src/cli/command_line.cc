@@ -100,9 +100,10 @@ void AddServe(CLI::App* app, Invocation* call) {
 
 void AddRuns(CLI::App* app, Invocation* call) {
   CLI::App* runs =
-      AddCommand(app, call, "runs", "List, show, stop runs; read their logs", "runs list");
+      AddCommand(app, call, "runs", "List, show, stop, retry runs; read their logs", "runs list");
   runs->footer(
-      "All but `stop` only look: where no `regatta run` or `regatta serve` is at work they show "
+      "All but `stop` and `retry` only look: where no `regatta run` or `regatta serve` is at work "
+      "they show "
       "what\n"
       "was stored last, and resume nothing.");
   runs->require_subcommand(0, 1);
@@ -144,6 +145,14 @@ void AddRuns(CLI::App* app, Invocation* call) {
       "command waits until that is done. Other unfinished runs stay as they are.");
   stop->add_flag("--force", call->force, "Kill at once and skip the post-process step");
   AddOutput(stop, call);
+  CLI::App* retry = sub("retry", "Run what failed again, in a new run, and watch it", false);
+  retry->footer(
+      "Steps that succeeded or were skipped are taken over with their artifacts; the rest runs "
+      "with\n"
+      "the same pipeline and parameters. Only a failed or terminated run can be retried.");
+  retry->add_flag("--detach,!--follow", call->detach,
+                  "Return once the new run is stored (needs a running `regatta serve`)");
+  AddOutput(retry, call);
   CLI::App* logs = sub("logs", "Print what a step has written", true);
   logs->add_option("--rank", call->rank, "Which of its processes (default: 0)")->type_name("N");
   logs->add_flag("-f,--follow", call->follow, "Go on until the step ends");

@@ -28,6 +28,7 @@ TEST(CommandLine, RunTakesItsOptionsInAnyOrder) {
 TEST(CommandLine, NestedCommandsAreNamedInFull) {
   EXPECT_EQ(ParseCommandLine({"runs"}).invocation->command, "runs list");
   EXPECT_EQ(ParseCommandLine({"runs", "show", "last"}).invocation->command, "runs show");
+  EXPECT_EQ(ParseCommandLine({"runs", "retry", "last"}).invocation->command, "runs retry");
   EXPECT_EQ(ParseCommandLine({"runs", "logs", "last", "train", "-f"}).invocation->command,
             "runs logs");
   EXPECT_EQ(ParseCommandLine({"config"}).invocation->command, "config show");

@@ -23,6 +23,7 @@ constexpr struct {
     {"runs list", ListRuns},
     {"runs show", ShowRun},
     {"runs stop", StopRun},
+    {"runs retry", RetryRun},
     {"runs logs", PrintLogs},
     {"runs explain", ExplainStep},
     {"validate", Validate},

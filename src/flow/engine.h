@@ -49,6 +49,12 @@ struct RunRequest {
   bool attach_interrupted = false;
 };
 
+struct RetryRequest {
+  std::string run_id;  // the run that did not succeed
+  std::string id;      // the new run's, a ULID; empty: the engine makes one
+  std::string created_by;
+};
+
 struct CreatedRun {
   RunView run;
   bool attached = false;  // an interrupted run that goes on, not a new one
@@ -113,6 +119,14 @@ class Engine {
   // earlier owner that was not taken up yet is taken up to be stopped: nothing more of it is
   // started.
   virtual absl::StatusOr<RunView> StopRun(const std::string& run_id, bool force) = 0;
+
+  // A new run of the same pipeline text, parameters and folder that takes over the steps of
+  // `run_id` that succeeded or were skipped, with the artifacts where they are, and runs the rest.
+  // A step whose artifacts are gone runs again, and so does what depends on it. Durable when it
+  // returns. An id that exists as a retry of the same run returns that run. kNotFound;
+  // kFailedPrecondition unless the run failed or was terminated; kAlreadyExists when the id is
+  // another run's.
+  virtual absl::StatusOr<RunView> RetryRun(const RetryRequest& request) = 0;
 
   virtual absl::StatusOr<RunPage> ListRuns(const RunFilter& filter) = 0;
   virtual absl::StatusOr<RunDetail> GetRun(const std::string& run_id) = 0;

@@ -27,6 +27,7 @@ namespace regatta::flow {
 //   start.cc        a node whose dependencies are done: values, loop, condition, cache, job
 //   job_events.cc   what executors tell
 //   recovery.cc     rows -> memory
+//   retry_run.cc    a run that did not succeed -> a new one that keeps what did
 //   queries.cc      rows -> answers, on the callers' threads
 // Everything marked "turn" is touched by the engine's thread only.
 class EngineImpl : public Engine, public base::EventSink {
@@ -41,6 +42,7 @@ class EngineImpl : public Engine, public base::EventSink {
   absl::StatusOr<CreatedRun> CreateRun(const RunRequest& request,
                                        std::vector<Problem>* problems) override;
   absl::StatusOr<RunView> StopRun(const std::string& run_id, bool force) override;
+  absl::StatusOr<RunView> RetryRun(const RetryRequest& request) override;
   absl::StatusOr<RunPage> ListRuns(const RunFilter& filter) override;
   absl::StatusOr<RunDetail> GetRun(const std::string& run_id) override;
   absl::StatusOr<StepPage> ListSteps(const std::string& run_id,
@@ -88,6 +90,11 @@ class EngineImpl : public Engine, public base::EventSink {
   void Adopt(std::unique_ptr<Run> run);
   void Discard(const std::string& run_id);
 
+  // --- retry_run.cc (turn)
+  void Retry(const RetryRequest& request, Answer answer,
+             std::shared_ptr<absl::StatusOr<RunView>> result);
+  absl::StatusOr<std::unique_ptr<Run>> MakeRetry(const RetryRequest& request);
+
   // --- transitions.cc (turn)
   void FinishStep(StepRun& step, StepState state, std::string reason);
   void FailStep(StepRun& step, const std::string& reason);
@@ -127,6 +134,18 @@ class EngineImpl : public Engine, public base::EventSink {
   absl::Status ReadLastEventId();
   absl::Status Recover();
   absl::Status RecoverRun(const store::Row& row);
+  // The run and its steps as they are stored. An error is the store's; `unusable` says why its
+  // pipeline or steps mean nothing to this program. Final steps get their details only if asked.
+  absl::Status LoadRun(const store::Row& row, Run& run, bool all_details, absl::Status* unusable);
+  // By id and with all details; kNotFound, kFailedPrecondition for an unusable one.
+  absl::Status LoadRun(const std::string& run_id, Run& run);
+  struct Unfinished {
+    std::vector<StepRun*> living;    // their jobs were, or are to be, started
+    std::vector<StepRun*> unrolled;  // iterations of loops that go on
+  };
+  // Makes the counts of a loaded run from the states of its steps and queues what is ready. Comes
+  // before anything is started: that may finish at once and lowers the counts.
+  absl::StatusOr<Unfinished> CountUnfinished(Run& run);
   // An unfinished run that is not in memory.
   absl::Status TakeUpRun(const std::string& run_id);
   // The newest unfinished run of this request; does nothing when it is in memory or not there.

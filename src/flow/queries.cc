@@ -16,7 +16,7 @@ using store::Value;
 
 constexpr char kRunColumns[] =
     "id, project, created_by, name, pipeline, source, state, message, created_at, started_at, "
-    "finished_at, counts, cached_steps, duration";
+    "finished_at, counts, cached_steps, duration, retry_of";
 constexpr char kStepColumns[] =
     "s.id, s.run_id, s.name, s.node, s.kind, s.parent_id, s.state, s.cached, s.reason, s.deps, "
     "s.loop_index, s.loop_argument, s.replicas, s.created_at, s.started_at, s.finished_at, "
@@ -40,6 +40,7 @@ RunView RunFrom(const Row& row) {
     run.step_counts[state] = count.get<int>();
   }
   run.cached_steps = static_cast<int>(row.Int(12));
+  run.retry_of = row.Text(14);
   return run;
 }
 
@@ -208,8 +209,8 @@ absl::StatusOr<RunDetail> EngineImpl::GetRun(const std::string& run_id) {
   RunDetail run;
   static_cast<RunView&>(run) = RunFrom(rows[0]);
   OverlayStorageProblem(run);
-  run.yaml = rows[0].Text(14);
-  run.parameters = JsonColumn(rows[0].Text(15));
+  run.yaml = rows[0].Text(15);
+  run.parameters = JsonColumn(rows[0].Text(16));
   run.last_event_id = last_event_id;
   return run;
 }
@@ -302,20 +303,7 @@ absl::StatusOr<StepDetail> EngineImpl::GetStep(const std::string& run_id,
     input.from = absl::StrCat(input.path.substr(slash + 1, artifacts - slash - 1), ".",
                               input.path.substr(artifacts + 11));
   }
-  for (const Json& item : detail.value("ranks", Json::array())) {
-    RankView rank;
-    rank.rank = item.value("rank", 0);
-    rank.role = item.value("role", "");
-    rank.index = item.value("index", 0);
-    rank.state = item.value("state", "pending");
-    rank.pid = item.value("pid", 0);
-    rank.started_at = item.value("started_at", std::int64_t{0});
-    rank.finished_at = item.value("finished_at", std::int64_t{0});
-    rank.message = item.value("message", "");
-    if (item.contains("exit_code")) rank.exit_code = item["exit_code"].get<int>();
-    if (item.contains("signal")) rank.signal = item["signal"].get<int>();
-    step.ranks.push_back(std::move(rank));
-  }
+  step.ranks = RanksFromJson(detail.value("ranks", Json::array()));
   if (executor_ != nullptr && !IsFinal(step.state) && !row.job_id.empty()) {
     if (const auto status = executor_->Status(row.job_id); status.ok()) {
       step.ranks = RanksOf(*status);
@@ -331,10 +319,10 @@ absl::StatusOr<StepDetail> EngineImpl::GetStep(const std::string& run_id,
 absl::StatusOr<std::vector<MetricSeries>> EngineImpl::GetMetrics(const std::string& run_id,
                                                                  const std::string& step_id) {
   ASSIGN_OR_RETURN(const StepRow row, ReadStep(run_id, step_id));
-  // A step served from the cache shows what its source measured.
+  // A step whose result was taken from another shows what that one measured.
   std::string source = step_id;
   const CacheReport cache = CacheReportFrom(row.detail.value("cache", Json::object()));
-  if (row.view.cached && !cache.from_step_id.empty()) source = cache.from_step_id;
+  if (!cache.from_step_id.empty()) source = cache.from_step_id;
   ASSIGN_OR_RETURN(const std::vector<Row> rows,
                    store_.Read("SELECT series, value, step, time FROM flow_metrics "
                                "WHERE step_id = ? ORDER BY series, n",

@@ -103,6 +103,11 @@ store::Schema FlowSchema() {
                  id BIGINT PRIMARY KEY, type TEXT NOT NULL, run_id TEXT NOT NULL,
                  project TEXT NOT NULL, data TEXT NOT NULL))",
             "CREATE INDEX flow_events_run ON flow_events (run_id, id)",
+        }},
+       {2,
+        "runs that retry a run",
+        {
+            "ALTER TABLE flow_runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT ''",
         }}}};
 }
 
@@ -113,13 +118,13 @@ absl::Status WriteRun(store::Transaction& transaction, const Run& run) {
     RETURN_IF_ERROR(transaction.Execute(
         "INSERT INTO flow_runs (id, project, created_by, name, pipeline, search, source, state, "
         "message, created_at, started_at, finished_at, duration, stop, failing, counts, "
-        "cached_steps, request_digest) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        "cached_steps, request_digest, retry_of) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
         {run.id, run.project, run.created_by, Clean(run.name), run.pipeline->name,
          LowerCase(Clean(run.name) + "\n" + run.pipeline->name), Clean(run.source),
          std::string(StateName(run.state)), Clean(run.message), run.created_at, run.started_at,
          run.finished_at, DurationOf(run), static_cast<std::int64_t>(run.stop),
          static_cast<std::int64_t>(run.failing), counts,
-         static_cast<std::int64_t>(run.cached_steps), run.request_digest}));
+         static_cast<std::int64_t>(run.cached_steps), run.request_digest, run.retry_of}));
     return transaction.Execute(
         "INSERT INTO flow_run_specs (run_id, project, created_by, working_directory, yaml, "
         "parameters, disabled) VALUES (?,?,?,?,?,?,?)",
@@ -315,6 +320,25 @@ Json DetailJson(const StepRun& step) {
                {"cache", CacheReportJson(detail.cache)},
                {"job_folder", step.job_folder}};
   return json;
+}
+
+std::vector<RankView> RanksFromJson(const Json& json) {
+  std::vector<RankView> ranks;
+  for (const Json& item : json) {
+    RankView rank;
+    rank.rank = item.value("rank", 0);
+    rank.role = item.value("role", "");
+    rank.index = item.value("index", 0);
+    rank.state = item.value("state", "pending");
+    rank.pid = item.value("pid", 0);
+    rank.started_at = item.value("started_at", std::int64_t{0});
+    rank.finished_at = item.value("finished_at", std::int64_t{0});
+    rank.message = item.value("message", "");
+    if (item.contains("exit_code")) rank.exit_code = item["exit_code"].get<int>();
+    if (item.contains("signal")) rank.signal = item["signal"].get<int>();
+    ranks.push_back(std::move(rank));
+  }
+  return ranks;
 }
 
 std::map<std::string, MetricPoint> LastMetricsFrom(const Json& json) {

@@ -60,6 +60,7 @@ std::map<std::string, ArtifactList> OutputsFromJson(const base::Json& json);
 base::Json DetailJson(const StepRun& step);
 base::Json CacheReportJson(const CacheReport& report);
 CacheReport CacheReportFrom(const base::Json& json);
+std::vector<RankView> RanksFromJson(const base::Json& json);
 std::map<std::string, MetricPoint> LastMetricsFrom(const base::Json& json);
 // Empty object when the text is no JSON.
 base::Json JsonColumn(const std::string& text);

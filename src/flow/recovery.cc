@@ -14,7 +14,7 @@ using store::Row;
 constexpr char kSelectRuns[] =
     "SELECT r.id, r.project, r.created_by, r.name, r.source, r.state, r.message, "
     "r.created_at, r.started_at, r.stop, r.failing, r.cached_steps, "
-    "r.request_digest, s.working_directory, s.yaml, s.parameters, s.disabled "
+    "r.request_digest, s.working_directory, s.yaml, s.parameters, s.disabled, r.retry_of "
     "FROM flow_runs r JOIN flow_run_specs s ON s.run_id = r.id ";
 
 void Count(Run& run, StepState state) { ++run.counts[static_cast<std::size_t>(state)]; }
@@ -25,7 +25,7 @@ bool IsGood(StepState state) {
 
 // Puts one stored step back into its scope. Rows come in the order in which steps were made, so a
 // DAG's iteration is there before its children.
-absl::Status Restore(Run& run, const Row& row) {
+absl::Status Restore(Run& run, const Row& row, bool all_details) {
   const std::string parent = row.Text(1);
   const std::string path = row.Text(2);
   const std::string kind = row.Text(4);
@@ -75,13 +75,14 @@ absl::Status Restore(Run& run, const Row& row) {
   step->inputs = OutputsFromJson(detail.value("inputs", base::Json::object()));
   step->outputs = OutputsFromJson(detail.value("outputs", base::Json::object()));
   step->job_folder = detail.value("job_folder", "");
-  if (!IsFinal(step->state)) {
+  if (all_details || !IsFinal(step->state)) {
     step->detail = std::make_unique<StepDetail>();
     step->detail->command = detail.value("command", "");
     step->detail->condition = detail.value("condition", "");
     step->detail->interpreter = detail.value("interpreter", "");
     step->detail->env = detail.value("env", std::map<std::string, std::string>());
     step->detail->cache = CacheReportFrom(detail.value("cache", base::Json::object()));
+    step->detail->ranks = RanksFromJson(detail.value("ranks", base::Json::array()));
     if (!row.Text(19).empty()) step->job_spec = JsonColumn(row.Text(19));
   }
   Count(run, step->state);
@@ -135,9 +136,8 @@ absl::Status EngineImpl::TakeUpInterrupted(const Run& request) {
   return TakeUpRun(rows[0].Text(0));
 }
 
-absl::Status EngineImpl::RecoverRun(const Row& row) {
-  auto owned = std::make_unique<Run>();
-  Run& run = *owned;
+absl::Status EngineImpl::LoadRun(const Row& row, Run& run, bool all_details,
+                                 absl::Status* unusable) {
   run.dirty_runs = &dirty_runs_;
   run.id = row.Text(0);
   run.project = row.Text(1);
@@ -156,14 +156,15 @@ absl::Status EngineImpl::RecoverRun(const Row& row) {
   run.yaml = row.Text(14);
   run.parameters = JsonColumn(row.Text(15));
   run.disabled = JsonColumn(row.Text(16)).get<std::vector<std::string>>();
+  run.retry_of = row.Text(17);
   run.folder = absl::StrCat(options_.folder, "/runs/", run.id);
-  run.recovered = true;
 
   // It was accepted before, so it parses again; unless another version of the program is stricter.
   ParseOptions parse_options;
   if (!run.source.empty()) parse_options.file = run.source;
   auto parsed = ParsePipeline(run.yaml, parse_options, nullptr);
-  absl::Status status = parsed.status();
+  absl::Status& status = *unusable;
+  status = parsed.status();
   if (status.ok()) {
     status = ApplyRequest(run.parameters, run.disabled, parse_options, &*parsed, nullptr);
   }
@@ -187,9 +188,68 @@ absl::Status EngineImpl::RecoverRun(const Row& row) {
             "WHERE s.run_id = ? ORDER BY s.ordinal",
             {run.id}));
     for (const Row& step : steps) {
-      if (status.ok()) status = Restore(run, step);
+      if (status.ok()) status = Restore(run, step, all_details);
     }
   }
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::LoadRun(const std::string& run_id, Run& run) {
+  ASSIGN_OR_RETURN(const std::vector<Row> rows,
+                   store_.Read(absl::StrCat(kSelectRuns, "WHERE r.id = ?"), {run_id}));
+  if (rows.empty()) return absl::NotFoundError(absl::StrCat("there is no run ", run_id));
+  absl::Status unusable;
+  RETURN_IF_ERROR(LoadRun(rows[0], run, /*all_details=*/true, &unusable));
+  if (unusable.ok()) return absl::OkStatus();
+  return absl::FailedPreconditionError(absl::StrCat(
+      "run ", run_id, " cannot be read by this version of Regatta: ", unusable.message()));
+}
+
+absl::StatusOr<EngineImpl::Unfinished> EngineImpl::CountUnfinished(Run& run) {
+  Unfinished unfinished;
+  std::vector<Scope*> scopes = {run.root.get()};
+  if (run.post != nullptr) scopes.push_back(run.post.get());
+  for (std::size_t i = 0; i < scopes.size(); ++i) {
+    for (const auto& node : scopes[i]->nodes) {
+      if (node->iterations.empty()) {
+        return absl::DataLossError(
+            absl::StrCat("run ", run.id, ": step \"", node->path, "\" has no row"));
+      }
+      for (const auto& step : node->iterations) {
+        if (step->children != nullptr) scopes.push_back(step->children.get());
+        const bool is_living =
+            step->state == StepState::kRunning || step->state == StepState::kTerminating;
+        if (is_living && !step->is_dag()) unfinished.living.push_back(step.get());
+      }
+      if (node->unfinished > 0) continue;
+      --scopes[i]->unfinished;
+      const bool good = std::all_of(node->iterations.begin(), node->iterations.end(),
+                                    [](const auto& step) { return IsGood(step->state); });
+      for (NodeRun* dependent : node->dependents) dependent->waiting -= good ? 1 : 0;
+    }
+  }
+  for (Scope* scope : scopes) {
+    if (scope == run.post.get()) continue;
+    for (const auto& node : scope->nodes) {
+      if (node->unfinished == 0 || node->waiting > 0) continue;
+      node->queued = true;
+      // A loop that was unrolled before goes on with the iterations that it has.
+      if (node->iterations[0]->loop_index) {
+        for (const auto& step : node->iterations) unfinished.unrolled.push_back(step.get());
+      } else if (node->iterations[0]->state == StepState::kPending) {
+        run.ready_nodes.push_back(node.get());
+      }
+    }
+  }
+  return unfinished;
+}
+
+absl::Status EngineImpl::RecoverRun(const Row& row) {
+  auto owned = std::make_unique<Run>();
+  Run& run = *owned;
+  run.recovered = true;
+  absl::Status status;
+  RETURN_IF_ERROR(LoadRun(row, run, /*all_details=*/false, &status));
   if (!status.ok()) {
     base::Log(base::LogLevel::kError, "flow", "an interrupted run cannot go on",
               {{"run", run.id}, {"error", std::string(status.message())}});
@@ -202,44 +262,8 @@ absl::Status EngineImpl::RecoverRun(const Row& row) {
   }
 
   runs_[run.id] = std::move(owned);
-  // All counts first: what is started below may finish at once and lowers them.
-  std::vector<Scope*> scopes = {run.root.get()};
-  if (run.post != nullptr) scopes.push_back(run.post.get());
-  std::vector<StepRun*> living;
-  for (std::size_t i = 0; i < scopes.size(); ++i) {
-    for (const auto& node : scopes[i]->nodes) {
-      if (node->iterations.empty()) {
-        return absl::DataLossError(
-            absl::StrCat("run ", run.id, ": step \"", node->path, "\" has no row"));
-      }
-      for (const auto& step : node->iterations) {
-        if (step->children != nullptr) scopes.push_back(step->children.get());
-        const bool is_living =
-            step->state == StepState::kRunning || step->state == StepState::kTerminating;
-        if (is_living && !step->is_dag()) living.push_back(step.get());
-      }
-      if (node->unfinished > 0) continue;
-      --scopes[i]->unfinished;
-      const bool good = std::all_of(node->iterations.begin(), node->iterations.end(),
-                                    [](const auto& step) { return IsGood(step->state); });
-      for (NodeRun* dependent : node->dependents) dependent->waiting -= good ? 1 : 0;
-    }
-  }
-  std::vector<StepRun*> unrolled;
-  for (Scope* scope : scopes) {
-    if (scope == run.post.get()) continue;
-    for (const auto& node : scope->nodes) {
-      if (node->unfinished == 0 || node->waiting > 0) continue;
-      node->queued = true;
-      // A loop that was unrolled before goes on with the iterations that it has.
-      if (node->iterations[0]->loop_index) {
-        for (const auto& step : node->iterations) unrolled.push_back(step.get());
-      } else if (node->iterations[0]->state == StepState::kPending) {
-        run.ready_nodes.push_back(node.get());
-      }
-    }
-  }
-  for (StepRun* step : living) {
+  ASSIGN_OR_RETURN(const Unfinished unfinished, CountUnfinished(run));
+  for (StepRun* step : unfinished.living) {
     step->holds_slot = true;
     ++run.slots_used;
     jobs_[step->job_id] = step;
@@ -263,7 +287,7 @@ absl::Status EngineImpl::RecoverRun(const Row& row) {
     }
     Publish({"job.status", step->job_id, base::NowMicros(), base::Json::object()});
   }
-  for (StepRun* step : unrolled) {
+  for (StepRun* step : unfinished.unrolled) {
     if (step->state == StepState::kPending) AdmitIteration(*step);
   }
   if (run.root->unfinished == 0) FinishScope(*run.root);

@@ -50,6 +50,7 @@ RunView Run::View() const {
   view.name = name;
   view.pipeline = pipeline->name;
   view.source = source;
+  view.retry_of = retry_of;
   view.state = state;
   view.message = message;
   view.created_at = created_at;

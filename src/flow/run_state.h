@@ -97,6 +97,7 @@ enum class StopKind { kNone = 0, kPlain = 1, kForced = 2 };
 struct Run {
   std::string id, project, created_by, name, source, working_directory, folder;
   std::string yaml, request_digest;
+  std::string retry_of;  // the run whose successes this one took over; empty for a fresh one
   base::Json parameters = base::Json::object();
   std::vector<std::string> disabled;
   std::shared_ptr<const Pipeline> pipeline;

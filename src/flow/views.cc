@@ -95,6 +95,7 @@ Json ToJson(const RunView& run) {
                {"created_at", run.created_at},
                {"step_counts", run.step_counts},
                {"cached_steps", run.cached_steps}};
+  if (!run.retry_of.empty()) json["retry_of"] = run.retry_of;
   PutTime(json, "started_at", run.started_at);
   PutTime(json, "finished_at", run.finished_at);
   return json;

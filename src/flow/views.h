@@ -33,6 +33,7 @@ bool IsFinal(StepState state);
 
 struct RunView {
   std::string id, project, created_by, name, pipeline, source;
+  std::string retry_of;  // the run that this one retries; empty for a fresh one
   RunState state = RunState::kPending;
   std::string message;
   base::Micros created_at = 0, started_at = 0, finished_at = 0;  // 0: not yet
@@ -78,7 +79,7 @@ struct CachePart {
 };
 
 struct CacheReport {
-  std::string outcome = "pending";  // disabled pending hit miss
+  std::string outcome = "pending";  // disabled pending hit miss taken_over
   std::string reason, key, from_run_id, from_step_id;
   std::vector<CachePart> parts;
 };

@@ -188,6 +188,7 @@ export const en = {
   why: {
     hit: "Taken from the cache",
     miss: "Ran: not in the cache",
+    taken_over: "Taken over from the run that this one retries",
     disabled: "Ran: caching is off",
     pending: "Not decided yet",
     from_run: "Result of run",

@@ -191,6 +191,7 @@ export const zh: Texts<typeof en> = {
   why: {
     hit: "取自缓存",
     miss: "已执行：缓存中没有",
+    taken_over: "沿用被重试运行的结果",
     disabled: "已执行：未启用缓存",
     pending: "尚未决定",
     from_run: "来自运行",

@@ -13,6 +13,7 @@ int RunPipeline(const Invocation& call, const base::Config& settings);
 int Serve(const Invocation& call, const base::Config& settings);
 int ListRuns(const Invocation& call, const base::Config& settings);
 int ShowRun(const Invocation& call, const base::Config& settings);
+int RetryRun(const Invocation& call, const base::Config& settings);
 int StopRun(const Invocation& call, const base::Config& settings);
 int PrintLogs(const Invocation& call, const base::Config& settings);
 int ExplainStep(const Invocation& call, const base::Config& settings);

@@ -2,6 +2,7 @@
 
 #include <cstdio>
 #include <filesystem>
+#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "absl/strings/str_join.h"
@@ -11,6 +12,7 @@
 #include "base/ulid.h"
 #include "cli/commands/commands.h"
 #include "cli/connection.h"
+#include "cli/find_run.h"
 #include "cli/follow.h"
 #include "cli/interrupts.h"
 #include "cli/settings.h"
@@ -134,11 +136,14 @@ int PrintJson(ApiClient& api, const std::string& run_id, const std::string& stat
   return ExitCode(state);
 }
 
-}  // namespace
+// What makes the run that is to be followed.
+struct Start {
+  std::string path;
+  base::Json body;
+};
 
-int RunPipeline(const Invocation& call, const base::Config& settings) {
-  const auto request = MakeRequest(call);
-  if (!request.ok()) return Fail(request.status());
+int StartAndFollow(const Invocation& call, const base::Config& settings,
+                   const std::function<absl::StatusOr<Start>(ApiClient&)>& find_start) {
   const Interrupts interrupts;
   LogLess(settings);
   const ConnectOptions options = {
@@ -149,12 +154,14 @@ int RunPipeline(const Invocation& call, const base::Config& settings) {
   PrintConsole(call, *connection);
   // One key for this call: a lost answer can be asked for again without a second run.
   const std::string key = base::NewUlid();
-  auto run = connection->api->Post("/api/v1/runs", *request, key);
+  const auto start = find_start(*connection->api);
+  if (!start.ok()) return Fail(start.status());
+  auto run = connection->api->Post(start->path, start->body, key);
   while (absl::IsUnavailable(run.status()) && connection->passing) {
     connection = Connect(settings, options);
     if (!connection.ok()) return Fail(connection.status());
     PrintConsole(call, *connection);
-    run = connection->api->Post("/api/v1/runs", *request, key);
+    run = connection->api->Post(start->path, start->body, key);
   }
   if (!run.ok()) return Fail(run.status());
   const std::string run_id = run->value("id", "");
@@ -165,9 +172,13 @@ int RunPipeline(const Invocation& call, const base::Config& settings) {
   if (!call.json) {
     const char* attached =
         run->value("attached", false)
-            ? "Continuing run %s of %s, which was interrupted (--new starts anew)\n"
-            : "Run %s of %s\n";
+            ? "Continuing run %s of %s, which was interrupted (--new starts anew)"
+            : "Run %s of %s";
     std::printf(attached, run_id.c_str(), run->value("pipeline", "").c_str());
+    if (const std::string of = run->value("retry_of", ""); !of.empty()) {
+      std::printf(", which retries run %s", of.c_str());
+    }
+    std::printf("\n");
     std::fflush(stdout);
   }
   std::unique_ptr<RunView> view = call.json                      ? NewSilentView()
@@ -210,6 +221,22 @@ int RunPipeline(const Invocation& call, const base::Config& settings) {
               message.empty() ? "" : ": ", message.c_str());
   if (connection->own != nullptr) PrintLeftRunning(api);
   return ExitCode(model.state());
+}
+
+}  // namespace
+
+int RunPipeline(const Invocation& call, const base::Config& settings) {
+  const auto request = MakeRequest(call);
+  if (!request.ok()) return Fail(request.status());
+  return StartAndFollow(call, settings,
+                        [&](ApiClient&) { return Start{"/api/v1/runs", *request}; });
+}
+
+int RetryRun(const Invocation& call, const base::Config& settings) {
+  return StartAndFollow(call, settings, [&](ApiClient& api) -> absl::StatusOr<Start> {
+    ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
+    return Start{absl::StrCat("/api/v1/runs/", id, "/retry"), base::Json::object()};
+  });
 }
 
 }  // namespace regatta::cli

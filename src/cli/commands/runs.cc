@@ -8,6 +8,7 @@
 #include "base/ulid.h"
 #include "cli/commands/commands.h"
 #include "cli/connection.h"
+#include "cli/find_run.h"
 #include "cli/follow.h"
 #include "cli/interrupts.h"
 #include "cli/run_model.h"
@@ -20,26 +21,6 @@ namespace {
 constexpr ConnectOptions kOnlyLook = {.when_unowned = WhenUnowned::kLook};
 
 std::string PathOf(const std::string& run_id) { return "/api/v1/runs/" + run_id; }
-
-// "last", a whole id, or the beginning of one.
-absl::StatusOr<std::string> FindRun(ApiClient& api, const std::string& given) {
-  if (base::IsUlid(given)) return given;
-  ASSIGN_OR_RETURN(const base::Json page, api.Get("/api/v1/runs?limit=1000"));
-  std::vector<std::string> matches;
-  for (const base::Json& run : page["items"]) {
-    std::string id = run.value("id", "");
-    if (given == "last") return id;
-    if (id.starts_with(given) || run.value("name", "") == given) matches.push_back(id);
-  }
-  if (given == "last") return absl::NotFoundError("nothing has been run yet");
-  if (matches.size() == 1) return matches[0];
-  if (matches.empty()) {
-    return absl::NotFoundError(
-        absl::StrCat("there is no run \"", given, "\"; `regatta runs` lists them"));
-  }
-  return absl::InvalidArgumentError(absl::StrCat("\"", given, "\" could be ", matches.size(),
-                                                 " runs: give more of the id, or `last`"));
-}
 
 absl::StatusOr<std::string> FindStep(ApiClient& api, const std::string& run_id,
                                      const std::string& given) {
@@ -141,6 +122,9 @@ absl::StatusOr<int> Show(const Invocation& call, Connection& connection) {
               run.value("source", "").c_str(), run.value("state", "").c_str(),
               run.value("message", "").empty() ? "" : ": ", run.value("message", "").c_str(),
               DurationText(run).c_str());
+  if (const std::string of = run.value("retry_of", ""); !of.empty()) {
+    std::printf("retries   %s\n\n", of.c_str());
+  }
   for (const std::string& line : RenderSummary(model, LookAtTerminal(), base::NowMicros())) {
     std::printf("%s\n", line.c_str());
   }

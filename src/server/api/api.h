@@ -87,6 +87,7 @@ absl::StatusOr<Response> ListRuns(Context&, const Call&);  // runs.cc
 absl::StatusOr<Response> CreateRun(Context&, const Call&);
 absl::StatusOr<Response> GetRun(Context&, const Call&);
 absl::StatusOr<Response> StopRun(Context&, const Call&);
+absl::StatusOr<Response> RetryRun(Context&, const Call&);
 
 absl::StatusOr<Response> ListSteps(Context&, const Call&);  // steps.cc
 absl::StatusOr<Response> GetStep(Context&, const Call&);

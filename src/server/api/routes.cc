@@ -25,6 +25,7 @@ constexpr Route kRoutes[] = {
     {"POST", RUNS, Access::kUser, kRunBody, true, CreateRun},
     {"GET", RUN, Access::kUser, kNoBody, false, GetRun},
     {"POST", RUN "/stop", Access::kUser, kSmallBody, true, StopRun},
+    {"POST", RUN "/retry", Access::kUser, kSmallBody, true, RetryRun},
     {"GET", RUN "/steps", Access::kUser, kNoBody, false, ListSteps},
     {"GET", STEP, Access::kUser, kNoBody, false, GetStep},
     {"GET", STEP "/logs", Access::kUser, kNoBody, false, GetLog},

@@ -82,4 +82,14 @@ absl::StatusOr<Response> StopRun(Context& context, const Call& call) {
   return JsonAnswer(flow::ToJson(*run));
 }
 
+absl::StatusOr<Response> RetryRun(Context& context, const Call& call) {
+  ASSIGN_OR_RETURN(const std::string id, IdFromPath(call, "run_id"));
+  ASSIGN_OR_RETURN(BodyReader body, BodyReader::Parse(call, /*optional=*/true));
+  RETURN_IF_ERROR(body.Finish());
+  ASSIGN_OR_RETURN(const flow::RunView run,
+                   context.engine->RetryRun(
+                       {.run_id = id, .id = call.creation_id, .created_by = call.principal.user}));
+  return JsonAnswer(flow::ToJson(run), 201);
+}
+
 }  // namespace regatta::server
