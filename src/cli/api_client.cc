@@ -67,6 +67,13 @@ absl::StatusOr<base::Json> ApiClient::Post(const std::string& path, const base::
   return Exchange(std::move(request));
 }
 
+absl::StatusOr<base::Json> ApiClient::Delete(const std::string& path,
+                                             const std::string& idempotency_key) {
+  net::ClientRequest request{.method = "DELETE", .url = address_ + path};
+  request.headers["idempotency-key"] = idempotency_key;
+  return Exchange(std::move(request));
+}
+
 absl::StatusOr<std::vector<base::Json>> ApiClient::GetAll(const std::string& path) {
   std::vector<base::Json> items;
   std::string cursor;

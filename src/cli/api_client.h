@@ -29,6 +29,8 @@ class ApiClient {
   absl::StatusOr<base::Json> Post(const std::string& path, const base::Json& body,
                                   const std::string& idempotency_key = "");
 
+  absl::StatusOr<base::Json> Delete(const std::string& path, const std::string& idempotency_key);
+
   // All items of a paginated list.
   absl::StatusOr<std::vector<base::Json>> GetAll(const std::string& path);
 

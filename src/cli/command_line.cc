@@ -17,7 +17,8 @@ constexpr char kIntroduction[] =
     "\n"
     "  regatta run pipeline.yaml      run a pipeline and watch it\n"
     "  regatta serve                  the console in the browser, and an API\n"
-    "  regatta runs                   what ran, what is running\n";
+    "  regatta runs                   what ran, what is running\n"
+    "  regatta submit job.yaml        run a training job as Kubeflow describes it\n";
 
 struct Syntax {
   Invocation invocation;
@@ -159,6 +160,60 @@ void AddRuns(CLI::App* app, Invocation* call) {
   AddOutput(sub("explain", "Say why a step ran or was skipped", true), call);
 }
 
+void AddSubmit(CLI::App* app, Invocation* call) {
+  CLI::App* submit =
+      AddCommand(app, call, "submit", "Run a training job: PyTorchJob, TFJob, PaddleJob or MPIJob");
+  submit->footer(
+      "Waits until the job is over; exits with 0 when it succeeded, 1 when it failed, 130 when it\n"
+      "was stopped. Ctrl-C stops it politely, a second one now.");
+  submit->add_option("file", call->file, "The job (YAML)")->type_name("FILE")->required();
+  submit->add_flag("-f,--follow", call->follow, "Print what rank 0 writes, too");
+  submit->add_flag("--detach,!--wait", call->detach,
+                   "Return once the job is stored (needs a running `regatta serve`)");
+  AddSetting(submit, call, "--store", "store", "URL", "Database (default: SQLite in the home)");
+  AddCommon(submit, call);
+  AddOutput(submit, call);
+}
+
+void AddJobs(CLI::App* app, Invocation* call) {
+  CLI::App* jobs =
+      AddCommand(app, call, "jobs",
+                 "List, show, stop, resume, delete training jobs; read their logs", "jobs list");
+  jobs->require_subcommand(0, 1);
+  const auto add_list_options = [call](CLI::App* command) {
+    command->add_option("--state", call->states, "Only jobs in these states")
+        ->type_name("STATES")
+        ->delimiter(',')
+        ->allow_extra_args(false);
+    command->add_option("-n,--limit", call->limit, "How many (default: 20)")
+        ->type_name("N")
+        ->check(CLI::Range(1, 1000));
+  };
+  add_list_options(jobs);
+  AddCommon(jobs, call);
+  AddOutput(jobs, call);
+  const auto sub = [&](const std::string& name, const std::string& help) {
+    CLI::App* command = AddCommand(jobs, call, name, help, "jobs " + name);
+    if (name != "list") {
+      command->add_option("job", call->job, "Id of the job, its beginning, its name, or `last`")
+          ->type_name("JOB")
+          ->required();
+    }
+    AddCommon(command, call);
+    if (name != "logs") AddOutput(command, call);
+    return command;
+  };
+  add_list_options(sub("list", "List jobs, newest first"));
+  sub("show", "Show one job: conditions and replicas");
+  sub("stop", "Stop its processes and keep the job (Kubeflow: suspend)")
+      ->add_flag("--force", call->force, "Kill at once");
+  sub("resume", "Start a stopped job anew");
+  sub("delete", "Stop its processes and forget the job and its logs");
+  CLI::App* logs = sub("logs", "Print what a replica has written since it was started last");
+  logs->add_option("--rank", call->rank, "Which of its replicas (default: 0)")->type_name("N");
+  logs->add_flag("-f,--follow", call->follow, "Go on until the replica ends");
+}
+
 void AddOthers(CLI::App* app, Invocation* call) {
   CLI::App* validate = AddCommand(app, call, "validate", "Check a pipeline without running it");
   validate->add_option("file", call->file, "The pipeline (YAML)")->type_name("FILE")->required();
@@ -208,6 +263,8 @@ void Fill(Syntax& syntax) {
   AddRun(app, call);
   AddServe(app, call);
   AddRuns(app, call);
+  AddSubmit(app, call);
+  AddJobs(app, call);
   AddOthers(app, call);
 }
 

@@ -13,7 +13,7 @@ struct Invocation {
   // Settings given as flags, by the names of settings.cc.
   std::map<std::string, std::string> settings;
 
-  std::string file;                     // run, validate
+  std::string file;                     // run, submit, validate
   std::vector<std::string> parameters;  // "key=value"
   std::string name;
   std::vector<std::string> disabled;
@@ -22,6 +22,7 @@ struct Invocation {
   std::optional<int> port;
 
   std::string run_id;
+  std::string job;  // jobs ...
   std::string step;
   int rank = 0;
   bool follow = false;

@@ -14,6 +14,8 @@
 #include "flow/engine.h"
 #include "job/container/container_executor.h"
 #include "job/executor.h"
+#include "job/kubeflow/controller.h"
+#include "job/shared_executor.h"
 #include "server/auth.h"
 #include "server/owner.h"
 #include "server/server.h"
@@ -61,22 +63,33 @@ class OwnerProcessImpl final : public OwnerProcess {
  public:
   absl::Status Begin(const OwnerProcessOptions& options, const base::Config& settings) {
     ASSIGN_OR_RETURN(owner_, server::Owner::Acquire(options.home));
-    const std::vector<store::Schema> schemas = {server::ServerSchema(), flow::Engine::Schema()};
+    const std::vector<store::Schema> schemas = {server::ServerSchema(), flow::Engine::Schema(),
+                                                job::TrainingJobs::Schema()};
     ASSIGN_OR_RETURN(store_, store::Store::Open({.url = StoreUrlOf(settings)}, schemas));
     auto file_systems = flow::ParseFileSystemFolders(settings.Text("file_systems"));
     if (!file_systems.ok()) {
       return absl::InvalidArgumentError(
           absl::StrCat("file_systems: ", file_systems.status().message()));
     }
+    ASSIGN_OR_RETURN(executor_, job::SharedExecutor::Make(MakeExecutor(options.home, settings)));
+    const auto share = [this](base::EventSink* sink) {
+      return absl::StatusOr<std::unique_ptr<job::Executor>>(executor_->NewShare(sink));
+    };
     ASSIGN_OR_RETURN(engine_,
                      flow::Engine::Open({.store = store_.get(),
                                          .folder = options.home,
-                                         .make_executor = MakeExecutor(options.home, settings),
+                                         .make_executor = share,
                                          .uses_images = !settings.Text("containerd").empty(),
                                          .take_up = options.take_up,
                                          .file_systems = *std::move(file_systems)}));
+    ASSIGN_OR_RETURN(jobs_,
+                     job::TrainingJobs::Open({.store = store_.get(),
+                                              .folder = options.home,
+                                              .make_executor = share,
+                                              .take_up = options.take_up == flow::TakeUp::kAll}));
     ASSIGN_OR_RETURN(server_, server::Server::Start({.store = store_.get(),
                                                      .engine = engine_.get(),
+                                                     .jobs = jobs_.get(),
                                                      .address = options.address,
                                                      .port = options.port,
                                                      .token = owner_->token(),
@@ -102,7 +115,9 @@ class OwnerProcessImpl final : public OwnerProcess {
   // works.
   std::unique_ptr<server::Owner> owner_;
   std::unique_ptr<store::Store> store_;
+  std::unique_ptr<job::SharedExecutor> executor_;
   std::unique_ptr<flow::Engine> engine_;
+  std::unique_ptr<job::TrainingJobs> jobs_;
   std::unique_ptr<server::Server> server_;
 };
 

@@ -64,7 +64,7 @@ std::vector<Bad> Texts() {
       {"nothing", "", "p.yaml:1:1: the file is empty"},
       {"a comment alone", "# nothing\n", "p.yaml:1:1: the file is empty"},
       {"10 MiB text", "name: p\nentry_points: {a: {command: " + big + "}}\n",
-       "p.yaml:1:1: a pipeline of 10485"},
+       "p.yaml:1:1: a file of 10485"},
       {"text over its own limit",
        "name: p\nentry_points:\n  a:\n    command: " + big.substr(0, 2u << 20) + "\n",
        "p.yaml:4:14: a text of 2097152 bytes is over the limit of 1048576"},

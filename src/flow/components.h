@@ -5,8 +5,8 @@
 #include <string>
 #include <vector>
 
-#include "flow/map_reader.h"
 #include "flow/pipeline.h"
+#include "flow/text.h"
 
 namespace regatta::flow {
 

@@ -289,13 +289,6 @@ absl::Status Refuse(std::vector<Problem> found, std::vector<Problem>* problems) 
 
 }  // namespace
 
-std::string Problem::ToString() const {
-  std::string text =
-      Cat(place.file, ":", std::to_string(place.line), ":", std::to_string(place.column), ": ");
-  if (!path.empty()) text += path + ": ";
-  return text + message;
-}
-
 absl::StatusOr<Pipeline> ParsePipeline(std::string_view yaml, const ParseOptions& options,
                                        std::vector<Problem>* problems) {
   std::vector<Problem> found;

@@ -1,7 +1,7 @@
 #pragma once
 
-#include "flow/map_reader.h"
 #include "flow/pipeline.h"
+#include "flow/text.h"
 
 namespace regatta::flow {
 

@@ -3,8 +3,8 @@
 #include <string_view>
 #include <vector>
 
-#include "flow/map_reader.h"
 #include "flow/pipeline.h"
+#include "flow/text.h"
 
 namespace regatta::flow {
 

@@ -9,6 +9,7 @@
 #include <vector>
 
 #include "base/json.h"
+#include "job/yaml/problem.h"
 
 namespace regatta::flow {
 
@@ -16,19 +17,8 @@ namespace regatta::flow {
 // with our extensions. Plain data; no YAML library behind it. Every element knows where it stands
 // in its file, so that an error found later (at run time) can still name the place.
 
-struct Place {
-  std::string file;
-  int line = 0;    // from 1
-  int column = 0;  // from 1
-};
-
-// One thing wrong with a pipeline: "pipeline.yaml:14:9: entry_points.train.deps: ...".
-struct Problem {
-  Place place;
-  std::string path;  // entry_points.train.parameters.lr
-  std::string message;
-  std::string ToString() const;
-};
+using job::Place;
+using job::Problem;
 
 enum class ParameterType { kAny, kString, kInt, kFloat, kPath, kList };
 

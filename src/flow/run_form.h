@@ -1,6 +1,6 @@
 #pragma once
 
-#include "flow/yaml_reader.h"
+#include "flow/text.h"
 
 namespace regatta::flow {
 

@@ -1,24 +1,20 @@
 #pragma once
 
-#include <string>
-#include <string_view>
+#include "job/yaml/map_reader.h"
+#include "job/yaml/text.h"
+#include "job/yaml/yaml_reader.h"
 
+// What the room reads YAML with is the room below's: a training job is read with it, too.
 namespace regatta::flow {
 
-// Joins texts. (Debian's Abseil is built with a string_view of its own, so absl::StrCat takes no
-// std::string_view.)
-template <typename... Parts>
-std::string Cat(const Parts&... parts) {
-  std::string result;
-  (result.append(std::string_view(parts)), ...);
-  return result;
-}
-
-// "text" in double quotes, cut to about 60 bytes at a character's border: what a message shows of
-// something a user wrote.
-std::string Quoted(std::string_view text);
-
-// Without blanks (space, tab, line end) at both ends.
-std::string_view Trim(std::string_view text);
+using job::Cat;
+using job::JoinDots;
+using job::MapReader;
+using job::Quoted;
+using job::ReadContext;
+using job::ReadYaml;
+using job::Trim;
+using job::YamlLimits;
+using job::YamlNode;
 
 }  // namespace regatta::flow

@@ -1,5 +1,6 @@
 #pragma once
 
+#include <chrono>
 #include <memory>
 #include <string>
 
@@ -47,6 +48,10 @@ struct LocalExecutorOptions {
   int max_processes = 0;
   // Of each replica; beyond it the oldest segments of its log are dropped.
   std::int64_t log_bytes = std::int64_t{1} << 30;
+  // Before the second restart of a replica; doubles with each further one, up to `longest`. The
+  // first restart is at once.
+  std::chrono::milliseconds restart_delay{10'000};
+  std::chrono::milliseconds longest_restart_delay{300'000};
 };
 
 // Processes of this machine, each under a shim of its own (docs/formats/shim.md). `sink` must
@@ -65,9 +70,10 @@ struct LogRange {
   std::int64_t total = 0;        // bytes written so far
   std::string bytes;
 };
-// `offset` < 0 counts from the end. kNotFound when that rank has no log (yet).
+// `offset` < 0 counts from the end. kNotFound when that rank has no log (yet). `restarts`: of its
+// n-th restart; 0 is the log of its first start.
 absl::StatusOr<LogRange> ReadLog(const std::string& job_directory, int rank, std::int64_t offset,
-                                 std::int64_t limit);
+                                 std::int64_t limit, int restarts = 0);
 
 // The last `lines` lines of a rank's log, for error messages. Empty when there is none.
 std::string LogTail(const std::string& job_directory, int rank, int lines);

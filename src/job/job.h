@@ -22,6 +22,10 @@ struct Resources {
   std::int64_t memory_bytes = 0;
 };
 
+// Whether a replica that ended by itself is started again, as Kubeflow's jobs say it. kExitCode:
+// after exit codes from 128 on, and signals, which count as 128 + the signal.
+enum class RestartPolicy { kNever, kOnFailure, kAlways, kExitCode };
+
 // A folder, or a file, of this machine that replicas with an image see.
 struct SharedFolder {
   std::string path;    // absolute
@@ -34,11 +38,17 @@ struct Role {
   std::string name = "worker";  // "master", "worker", "ps", "chief", "evaluator", ...
   int replicas = 1;
   std::vector<std::string> argv;  // executed as it is, never parsed by a shell
+  // Whether $(NAME) in `argv`, and in JobSpec::env, stands for a variable of `env` or of the
+  // contract (kubeflow/model.h).
+  bool expand_references = false;
   std::map<std::string, std::string> env;
   Resources resources;  // of each replica
   // Container image whose files the replicas see; empty: this machine's. Where the executor starts
   // no containers, the job has a warning.
   std::string image;
+  // A replica is started again with the same rank and ports; its log is a new one
+  // (AttemptFolder). One that was stopped, or has timed out, is not.
+  RestartPolicy restart = RestartPolicy::kNever;
 };
 
 // One distributed job. The creator makes the id, so that submitting again after a crash is the same
@@ -62,7 +72,13 @@ struct JobSpec {
   std::vector<SharedFolder> folders;
   bool inherit_environment = true;          // the executor's own environment, without secrets
   std::chrono::milliseconds grace{10'000};  // between SIGTERM and SIGKILL
-  std::chrono::milliseconds timeout{0};     // of the whole job from its launch; zero: none
+  // Of each replica from its start; zero: none.
+  std::chrono::milliseconds timeout{0};
+  std::optional<int> restart_limit;  // of all replicas together; absent: none
+  // The job has succeeded once these ranks have, whatever the others do. Empty: all ranks.
+  std::vector<int> deciding_ranks;
+  // Whether the replicas that still run are stopped once it is known how the job ends.
+  bool stop_rest = true;
 };
 
 enum class ReplicaState { kPending, kRunning, kSucceeded, kFailed, kTerminated };
@@ -77,11 +93,13 @@ struct ReplicaStatus {
   std::optional<int> signal;
   base::Micros started_at = 0;
   base::Micros finished_at = 0;
+  int restarts = 0;     // how often it was started again
   std::string message;  // "killed by SIGKILL (9)", "exit code 3", "stopped because rank 1 failed"
 };
 
-// kTerminated: stopped because somebody asked. A job fails as soon as one replica fails; the others
-// are then stopped, and `message` names the replica that failed first, its rank, and how.
+// kTerminated: stopped because somebody asked. A job fails as soon as one replica fails for good;
+// the others are then stopped (unless JobSpec::stop_rest is false), and `message` names the replica
+// that failed first, its rank, and how.
 enum class JobState { kPending, kRunning, kSucceeded, kFailed, kTerminated };
 
 struct JobStatus {
@@ -94,7 +112,9 @@ struct JobStatus {
   // kFailed because its processes are gone without having left exit records, as after a power loss:
   // nothing is known against trying again, as a new job with a new id.
   bool vanished = false;
-  int launches = 0;  // how often processes were started; never more than 1 for one job id
+  // How it will end, known before the last replica has ended: kSucceeded or kFailed.
+  std::optional<JobState> decided;
+  int launches = 0;  // how often the job was launched; never more than 1 for one job id
   // How many "job.metric" events it has told of. Each comes before the "job.status" event of the
   // end, but an earlier one may find the job ended: then some are still on their way.
   std::int64_t metrics = 0;

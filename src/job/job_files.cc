@@ -190,6 +190,10 @@ std::optional<ExitRecord> ReadExit(const std::string& job_folder, int rank) {
   return record;
 }
 
+std::string AttemptFolder(const std::string& job_folder, int restarts) {
+  return restarts == 0 ? job_folder : job_folder + "/restart-" + std::to_string(restarts);
+}
+
 std::string MetricsPath(const std::string& job_folder, int rank) {
   return job_folder + "/metrics/rank-" + std::to_string(rank) + ".jsonl";
 }

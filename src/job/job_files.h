@@ -62,6 +62,10 @@ struct ExitRecord {
 // nullopt: it is absent or not complete, so the replica has not ended (or its shim was killed).
 std::optional<ExitRecord> ReadExit(const std::string& job_folder, int rank);
 
+// Where the shim of a replica's n-th restart works; the job's folder itself for its first start.
+// Same files, same names: `shim/`, `logs/`.
+std::string AttemptFolder(const std::string& job_folder, int restarts);
+
 std::string MetricsPath(const std::string& job_folder, int rank);
 
 }  // namespace regatta::job

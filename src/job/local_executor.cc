@@ -210,7 +210,7 @@ std::uint64_t LocalExecutor::AddWatch(int fd, Watch watch) {
 void LocalExecutor::Run() {
   epoll_event events[64];
   while (true) {
-    const int count = epoll_wait(epoll_.get(), events, 64, -1);
+    const int count = epoll_wait(epoll_.get(), events, 64, UntilNextRestart());
     std::vector<base::Event> publish;
     {
       const std::lock_guard lock(mutex_);
@@ -235,11 +235,18 @@ void LocalExecutor::Run() {
         }
       }
       TakeCalls();
+      RestartDue();
       AdmitWaiting();
       publish.swap(events_);
     }
     for (base::Event& event : publish) sink_->Publish(std::move(event));
   }
+}
+
+int LocalExecutor::UntilNextRestart() const {
+  if (restarts_.empty()) return -1;
+  const base::Micros wait = restarts_.begin()->at - base::MonotonicMicros();
+  return wait <= 0 ? 0 : static_cast<int>(wait / 1000 + 1);
 }
 
 void LocalExecutor::TakeCalls() {

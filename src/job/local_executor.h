@@ -6,6 +6,7 @@
 #include <memory>
 #include <mutex>
 #include <optional>
+#include <set>
 #include <string>
 #include <thread>
 #include <vector>
@@ -33,7 +34,8 @@ struct Replica {
   bool ended = false;
   base::Micros ended_monotonic = 0;  // orders failures of one job
   std::optional<ExitRecord> ending;
-  std::string start_error;  // why its shim could not be started
+  std::string start_error;      // why its shim could not be started
+  base::Micros restart_at = 0;  // monotonic; not zero: it waits to be started again
   MetricsTail metrics;
 };
 
@@ -48,6 +50,7 @@ struct Job {
   bool adopted = false;       // its intent was there before
   bool admitted = false;
   int running = 0;          // replicas whose shim is watched
+  int restarts = 0;         // of all replicas
   int stop_reason = 0;      // shim::StopReason; not zero: no more replicas are launched
   bool stop_asked = false;  // by Stop()
   bool stop_now = false;
@@ -86,6 +89,7 @@ class LocalExecutor final : public Executor {
   void ReadInotify();
   void ReadMetrics(Job& job, int rank);
   void AdmitWaiting();
+  int UntilNextRestart() const;  // for epoll_wait
   void Changed(Job& job);
   std::uint64_t AddWatch(int fd, Watch watch);
 
@@ -98,13 +102,18 @@ class LocalExecutor final : public Executor {
   void LaunchReplica(Job& job, int rank, const World& world);
   void SkipReplica(Job& job, int rank);
   void WatchMetrics(Job& job);
+  void Restart(Job& job, int rank);
+  void RestartDue();
 
   // local_finish.cc: from running to the end.
   void ShimStarted(Job& job, int rank);
   void ShimEnded(Job& job, int rank);
   void SendStop(Job& job);
   void CloseReplica(Replica& replica);
+  bool MayRestart(Job& job, int rank);
+  void Decide(Job& job, const ReplicaStatus& ended);
   void FinishReplica(Job& job, int rank);
+  void FinishJobIfAllEnded(Job& job);
   void FinishJob(Job& job);
 
   const LocalExecutorOptions options_;
@@ -124,6 +133,13 @@ class LocalExecutor final : public Executor {
   std::uint64_t next_watch_ = 2;  // 0 and 1: wake_ and inotify_
   std::map<std::uint64_t, Watch> watches_;
   std::map<int, std::string> metrics_watches_;
+  struct Pending {
+    base::Micros at;  // monotonic
+    std::string job;
+    int rank;
+    auto operator<=>(const Pending&) const = default;
+  };
+  std::set<Pending> restarts_;
   std::vector<base::Event> events_;  // to publish once the mutex is released
 
   std::thread thread_;

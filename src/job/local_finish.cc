@@ -5,6 +5,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/fault.h"
@@ -80,7 +81,7 @@ void LocalExecutor::FinishReplica(Job& job, int rank) {
   CloseReplica(replica);
   replica.ended = true;
   replica.ended_monotonic = base::MonotonicMicros();
-  replica.ending = ReadExit(job.spec.directory, rank);
+  replica.ending = ReadExit(AttemptFolder(job.spec.directory, status.restarts), rank);
   ReadMetrics(job, rank);
   status.finished_at = base::NowMicros();
   if (!replica.ending) {
@@ -126,14 +127,83 @@ void LocalExecutor::FinishReplica(Job& job, int rank) {
           " bytes of its log were dropped (it printed more than ", options_.log_bytes, ")"));
     }
   }
-  if (status.state == ReplicaState::kFailed && job.stop_reason == 0) {
-    job.stop_reason = shim::kStoppedByPeer;
-    SendStop(job);
+  if (MayRestart(job, rank)) {
+    Changed(job);
+    return;
   }
+  Decide(job, status);
   Changed(job);
+  FinishJobIfAllEnded(job);
+}
+
+void LocalExecutor::FinishJobIfAllEnded(Job& job) {
   const bool all_ended =
       std::ranges::all_of(job.replicas, [](const Replica& each) { return each.ended; });
   if (all_ended && !IsFinal(job.status.state)) FinishJob(job);
+}
+
+// True when the replica, which has just ended, will be started again.
+bool LocalExecutor::MayRestart(Job& job, int rank) {
+  const std::size_t at = static_cast<std::size_t>(rank);
+  Replica& replica = job.replicas[at];
+  ReplicaStatus& status = job.status.replicas[at];
+  const RestartPolicy policy = job.members[at].role->restart;
+  if (policy == RestartPolicy::kNever || job.stop_reason != 0 || job.stop_asked) return false;
+  if (job.status.decided) return false;
+  if (!replica.start_error.empty() || status.state == ReplicaState::kTerminated) return false;
+  if (replica.ending && replica.ending->stop == "timeout") return false;
+  const bool succeeded = status.state == ReplicaState::kSucceeded;
+  if (succeeded && policy != RestartPolicy::kAlways) return false;
+  // Neither a code nor a signal: its shim was killed, which is the machine's doing.
+  const bool command_failed = replica.ending && replica.ending->result == "code";
+  if (policy == RestartPolicy::kExitCode && command_failed && replica.ending->value < 128) {
+    absl::StrAppend(&status.message, " (codes below 128 are not tried again)");
+    return false;
+  }
+  if (job.spec.restart_limit && job.restarts >= *job.spec.restart_limit) {
+    if (!succeeded) {
+      absl::StrAppend(&status.message, ", and the limit of ", *job.spec.restart_limit,
+                      " restarts is reached");
+    }
+    status.state = ReplicaState::kFailed;
+    if (succeeded) {
+      status.message = absl::StrCat("is to run always, but the limit of ", *job.spec.restart_limit,
+                                    " restarts is reached");
+    }
+    return false;
+  }
+  ++job.restarts;
+  base::Micros delay = 0;
+  if (status.restarts > 0) {
+    delay = options_.restart_delay.count() * 1000;
+    const base::Micros longest = options_.longest_restart_delay.count() * 1000;
+    for (int i = 1; i < status.restarts && delay < longest; ++i) delay *= 2;
+    delay = std::min(delay, longest);
+  }
+  replica.ended = false;
+  replica.restart_at = base::MonotonicMicros() + delay;
+  restarts_.insert({replica.restart_at, job.spec.id, rank});
+  status.state = ReplicaState::kPending;
+  status.message =
+      absl::StrCat(succeeded ? "ended with exit code 0" : status.message, "; is started again");
+  return true;
+}
+
+// What a replica's end means for the job.
+void LocalExecutor::Decide(Job& job, const ReplicaStatus& ended) {
+  if (job.stop_reason != 0 || job.status.decided) return;
+  if (ended.state == ReplicaState::kFailed) {
+    job.status.decided = JobState::kFailed;
+  } else if (!job.spec.deciding_ranks.empty() &&
+             std::ranges::all_of(job.spec.deciding_ranks, [&job](int rank) {
+               return job.status.replicas[static_cast<std::size_t>(rank)].state ==
+                      ReplicaState::kSucceeded;
+             })) {
+    job.status.decided = JobState::kSucceeded;
+  }
+  if (!job.status.decided || !job.spec.stop_rest) return;
+  job.stop_reason = shim::kStoppedByPeer;
+  SendStop(job);
 }
 
 void LocalExecutor::SendStop(Job& job) {
@@ -151,6 +221,14 @@ void LocalExecutor::SendStop(Job& job) {
       SendSignal(replica.process.get(), now ? SIGUSR1 : SIGTERM, job.stop_reason);
     }
   }
+  for (const Member& member : job.members) {
+    const std::size_t at = static_cast<std::size_t>(member.rank);
+    if (std::exchange(job.replicas[at].restart_at, 0) == 0) continue;
+    job.replicas[at].ended = true;
+    job.status.replicas[at].state = ReplicaState::kTerminated;
+    job.status.replicas[at].message = job.stop_asked ? kStoppedOnRequest : "";
+  }
+  FinishJobIfAllEnded(job);
 }
 
 void LocalExecutor::FinishJob(Job& job) {
@@ -166,7 +244,15 @@ void LocalExecutor::FinishJob(Job& job) {
   }
   JobStatus& status = job.status;
   const bool cannot_launch = !status.message.empty() && job.admitted && first == nullptr;
-  if (first != nullptr) {
+  if (status.decided == JobState::kSucceeded) {
+    status.state = JobState::kSucceeded;
+    status.message.clear();
+    for (ReplicaStatus& other : status.replicas) {
+      if (other.state == ReplicaState::kTerminated && other.message.empty()) {
+        other.message = "stopped because the job succeeded";
+      }
+    }
+  } else if (first != nullptr) {
     status.state = JobState::kFailed;
     status.message = absl::StrCat(NameReplica(*first), " ", first->message);
     for (ReplicaStatus& other : status.replicas) {

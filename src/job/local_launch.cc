@@ -44,8 +44,11 @@ absl::Status LocalExecutor::PrepareLaunch(Job& job) {
   const int ports = 2 + static_cast<int>(job.members.size());
   ASSIGN_OR_RETURN(job.launch.ports, ports_.Take(ports));
   job.launch.token = base::RandomHex(kTokenBytes);
-  // One replica has nobody to disagree with about ports; the launch token alone decides.
-  if (job.members.size() == 1) return absl::OkStatus();
+  // One replica that starts once has nobody to disagree with about ports; the launch token alone
+  // decides.
+  if (job.members.size() == 1 && job.spec.roles[0].restart == RestartPolicy::kNever) {
+    return absl::OkStatus();
+  }
   return WriteLaunch(job.spec, job.launch);
 }
 
@@ -87,14 +90,15 @@ void LocalExecutor::LaunchReplica(Job& job, int rank, const World& world) {
   }
   ShimRequest request{
       .job = job.spec.id,
-      .folder = job.spec.directory,
+      .folder = AttemptFolder(job.spec.directory,
+                              job.status.replicas[static_cast<std::size_t>(rank)].restarts),
       .working_directory = job.spec.working_directory,
       .cgroup = replica.cgroup,
       .rank = rank,
       .grace_ms = std::max<std::int64_t>(0, job.spec.grace.count()),
       .timeout_ms = job.spec.timeout.count(),
       .log_bytes = options_.log_bytes,
-      .argv = member.role->argv,
+      .argv = ReplicaArgv(world, member),
       .env = ReplicaEnv(job.spec.inherit_environment ? inherited_ : Env(), world, member)};
   AddRegattaPythonPath(&request.env);
   if (!job.python_folder.empty()) {
@@ -147,11 +151,18 @@ bool LocalExecutor::Adopt(Job& job) {
 // False when nobody has taken this rank's token.
 bool LocalExecutor::AdoptReplica(Job& job, int rank) {
   Replica& replica = job.replicas[static_cast<std::size_t>(rank)];
-  const std::optional<Token> token = ReadToken(job.spec.directory, rank);
+  ReplicaStatus& status = job.status.replicas[static_cast<std::size_t>(rank)];
+  std::optional<Token> token = ReadToken(AttemptFolder(job.spec.directory, status.restarts), rank);
   if (!token) return false;
+  // Earlier starts are over; the last one counts.
+  while (std::optional<Token> next =
+             ReadToken(AttemptFolder(job.spec.directory, status.restarts + 1), rank)) {
+    token = std::move(next);
+    ++status.restarts;
+    ++job.restarts;
+  }
   replica.cgroup = token->cgroup;
   replica.shim_pid = token->shim.pid;
-  ReplicaStatus& status = job.status.replicas[static_cast<std::size_t>(rank)];
   status.pid = token->child.pid;
   if (token->held) {
     base::UniqueFd process(static_cast<int>(syscall(SYS_pidfd_open, token->shim.pid, 0)));
@@ -170,6 +181,44 @@ bool LocalExecutor::AdoptReplica(Job& job, int rank) {
   }
   FinishReplica(job, rank);
   return true;
+}
+
+// Its folder is the attempt: whoever takes the launch token in it runs the replica, so an engine
+// that dies here and one that comes after it start this attempt once.
+void LocalExecutor::Restart(Job& job, int rank) {
+  const std::size_t at = static_cast<std::size_t>(rank);
+  Replica& replica = job.replicas[at];
+  ReplicaStatus& status = job.status.replicas[at];
+  replica.restart_at = 0;
+  replica.ending.reset();
+  replica.start_error.clear();
+  ++status.restarts;
+  status.exit_code.reset();
+  status.signal.reset();
+  status.pid = 0;
+  status.finished_at = 0;
+  const std::string folder = AttemptFolder(job.spec.directory, status.restarts) + "/shim";
+  if (const base::Status made = base::MakeFolders(folder); !made.ok()) {
+    replica.start_error = made.message();
+    FinishReplica(job, rank);
+    return;
+  }
+  REGATTA_FAULT("job.restart.before_launch");
+  LaunchReplica(job, rank, {job.spec, job.members, job.launch});
+  Changed(job);
+}
+
+void LocalExecutor::RestartDue() {
+  const base::Micros now = base::MonotonicMicros();
+  while (!restarts_.empty() && restarts_.begin()->at <= now) {
+    const Pending due = *restarts_.begin();
+    restarts_.erase(restarts_.begin());
+    const auto job = jobs_.find(due.job);
+    if (job == jobs_.end()) continue;
+    // Stopped in the meantime.
+    if (job->second->replicas[static_cast<std::size_t>(due.rank)].restart_at == 0) continue;
+    Restart(*job->second, due.rank);
+  }
 }
 
 }  // namespace regatta::job

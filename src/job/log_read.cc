@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
 #include "job/executor.h"
+#include "job/job_files.h"
 
 namespace regatta::job {
 namespace {
@@ -43,8 +44,8 @@ std::string SegmentPath(const std::string& folder, std::int64_t start) {
 }  // namespace
 
 absl::StatusOr<LogRange> ReadLog(const std::string& job_directory, int rank, std::int64_t offset,
-                                 std::int64_t limit) {
-  const std::string folder = LogFolder(job_directory, rank);
+                                 std::int64_t limit, int restarts) {
+  const std::string folder = LogFolder(AttemptFolder(job_directory, restarts), rank);
   const std::vector<std::int64_t> starts = Segments(folder);
   if (starts.empty()) {
     return absl::NotFoundError(absl::StrCat("rank ", rank, " has no log in ", job_directory));

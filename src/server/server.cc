@@ -52,6 +52,7 @@ class ServerImpl final : public Server {
       : auth_(options.store, options.token, options.user, options.project),
         idempotency_(options.store),
         context_{.engine = options.engine,
+                 .jobs = options.jobs,
                  .auth = &auth_,
                  .idempotency = &idempotency_,
                  .ticker = &ticker_} {}

@@ -6,13 +6,15 @@
 
 #include "absl/status/statusor.h"
 #include "flow/engine.h"
+#include "job/kubeflow/controller.h"
 #include "store/store.h"
 
 namespace regatta::server {
 
 struct ServerOptions {
-  store::Store* store = nullptr;   // opened with ServerSchema() among its schemas
-  flow::Engine* engine = nullptr;  // both must outlive the server
+  store::Store* store = nullptr;  // opened with ServerSchema() among its schemas
+  flow::Engine* engine = nullptr;
+  job::TrainingJobs* jobs = nullptr;  // all three must outlive the server
   std::string address = "127.0.0.1";
   int port = 0;       // 0: any free one
   std::string token;  // the bearer token of the command line

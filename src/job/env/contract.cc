@@ -5,6 +5,8 @@
 #include <algorithm>
 #include <string_view>
 
+#include "job/kubeflow/model.h"
+
 namespace regatta::job {
 namespace {
 
@@ -115,11 +117,23 @@ Env InheritedEnv() {
   return env;
 }
 
+std::vector<std::string> ReplicaArgv(const World& world, const Member& member) {
+  std::vector<std::string> argv = member.role->argv;
+  if (!member.role->expand_references) return argv;
+  Env known = member.role->env;
+  for (const auto& [name, value] : ContractEnv(world, member)) known[name] = value;
+  for (std::string& word : argv) word = ExpandReferences(word, known);
+  return argv;
+}
+
 Env ReplicaEnv(const Env& inherited, const World& world, const Member& member) {
   Env env = inherited;
-  for (const auto& [name, value] : world.spec.env) env[name] = value;
+  const Env contract = ContractEnv(world, member);
+  for (const auto& [name, value] : world.spec.env) {
+    env[name] = member.role->expand_references ? ExpandReferences(value, contract) : value;
+  }
   for (const auto& [name, value] : member.role->env) env[name] = value;
-  for (const auto& [name, value] : ContractEnv(world, member)) env[name] = value;
+  for (const auto& [name, value] : contract) env[name] = value;
   if (world.spec.framework == Framework::kPyTorch) {
     env.emplace("PYTHONUNBUFFERED", "1");
     // As torchrun does: several ranks on one machine would each start a thread for every CPU.

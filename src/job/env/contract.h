@@ -50,6 +50,9 @@ Env ContractEnv(const World& world, const Member& member);
 // and at last the contract, which nobody can override.
 Env ReplicaEnv(const Env& inherited, const World& world, const Member& member);
 
+// The command of one replica, with its references replaced.
+std::vector<std::string> ReplicaArgv(const World& world, const Member& member);
+
 // This process's environment, without what ReplicaEnv must not hand on.
 Env InheritedEnv();
 

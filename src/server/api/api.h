@@ -8,6 +8,7 @@
 #include "absl/status/statusor.h"
 #include "base/json.h"
 #include "flow/engine.h"
+#include "job/kubeflow/controller.h"
 #include "net/http.h"
 
 namespace regatta::server {
@@ -45,6 +46,7 @@ Response ErrorAnswer(const absl::Status& status, const std::vector<flow::Problem
 // What handlers work with. All members outlive all requests.
 struct Context {
   flow::Engine* engine = nullptr;
+  job::TrainingJobs* jobs = nullptr;
   Auth* auth = nullptr;
   Idempotency* idempotency = nullptr;
   Ticker* ticker = nullptr;
@@ -95,6 +97,15 @@ absl::StatusOr<Response> GetStepMetrics(Context&, const Call&);
 
 absl::StatusOr<Response> GetLog(Context&, const Call&);  // logs.cc
 absl::StatusOr<Response> StreamLog(Context&, const Call&);
+
+absl::StatusOr<Response> ListJobs(Context&, const Call&);  // jobs.cc
+absl::StatusOr<Response> CreateJob(Context&, const Call&);
+absl::StatusOr<Response> GetJob(Context&, const Call&);
+absl::StatusOr<Response> DeleteJob(Context&, const Call&);
+absl::StatusOr<Response> StopJob(Context&, const Call&);
+absl::StatusOr<Response> ResumeJob(Context&, const Call&);
+absl::StatusOr<Response> GetJobLog(Context&, const Call&);  // logs.cc
+absl::StatusOr<Response> StreamJobLog(Context&, const Call&);
 
 absl::StatusOr<Response> GetArtifact(Context&, const Call&);  // artifacts.cc
 

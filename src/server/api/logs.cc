@@ -1,4 +1,5 @@
 #include <algorithm>
+#include <functional>
 
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
@@ -49,15 +50,17 @@ void EndAtCharacter(job::LogRange& range) {
 // What one reader of a growing log has seen.
 class LogFeed {
  public:
-  LogFeed(flow::Engine* engine, Place place, std::int64_t offset)
-      : engine_(engine), place_(std::move(place)), offset_(offset) {}
+  using Read = std::function<absl::StatusOr<job::LogRange>(std::int64_t offset)>;
+
+  // `ended`: whether nobody writes it any more.
+  LogFeed(std::function<bool()> ended, Read read, std::int64_t offset)
+      : ended_(std::move(ended)), read_(std::move(read)), offset_(offset) {}
 
   net::Pull Pull(std::string* out) {
-    // Whether the step is final must be known before the log is read: afterwards, bytes written in
-    // between would be lost.
-    const auto step = engine_->GetStep(place_.run_id, place_.step_id);
-    const bool final = !step.ok() || flow::IsFinal(step->state);
-    auto range = engine_->GetLog(place_.run_id, place_.step_id, place_.rank, offset_, kPiece);
+    // Whether the writer has ended must be known before the log is read: afterwards, bytes written
+    // in between would be lost.
+    const bool final = ended_();
+    auto range = read_(offset_);
     if (range.ok() && !range->bytes.empty()) {
       EndAtCharacter(*range);
       offset_ = range->next_offset;
@@ -70,10 +73,20 @@ class LogFeed {
   }
 
  private:
-  flow::Engine* engine_;
-  Place place_;
+  std::function<bool()> ended_;
+  Read read_;
   std::int64_t offset_;
 };
+
+Response StreamOf(Context& context, std::shared_ptr<LogFeed> feed) {
+  auto stream = std::make_shared<net::Stream>();
+  stream->wakeup = net::NewWakeup();
+  stream->pull = [feed = std::move(feed)](std::string* out) { return feed->Pull(out); };
+  Ticker* ticker = context.ticker;
+  const std::int64_t token = ticker->Add(stream->wakeup);
+  stream->on_close = [ticker, token] { ticker->Remove(token); };
+  return net::EventStreamResponse(std::move(stream));
+}
 
 absl::StatusOr<Place> ReadPlace(const Call& call, QueryReader& query) {
   Place place;
@@ -106,14 +119,63 @@ absl::StatusOr<Response> StreamLog(Context& context, const Call& call) {
   if (last) offset = *last;
   // Refuses a step that does not exist before the stream begins.
   RETURN_IF_ERROR(context.engine->GetStep(place.run_id, place.step_id).status());
-  const auto feed = std::make_shared<LogFeed>(context.engine, std::move(place), offset);
-  auto stream = std::make_shared<net::Stream>();
-  stream->wakeup = net::NewWakeup();
-  stream->pull = [feed](std::string* out) { return feed->Pull(out); };
-  Ticker* ticker = context.ticker;
-  const std::int64_t token = ticker->Add(stream->wakeup);
-  stream->on_close = [ticker, token] { ticker->Remove(token); };
-  return net::EventStreamResponse(std::move(stream));
+  flow::Engine* const engine = context.engine;
+  return StreamOf(context, std::make_shared<LogFeed>(
+                               [engine, place] {
+                                 const auto step = engine->GetStep(place.run_id, place.step_id);
+                                 return !step.ok() || flow::IsFinal(step->state);
+                               },
+                               [engine, place](std::int64_t at) {
+                                 return engine->GetLog(place.run_id, place.step_id, place.rank, at,
+                                                       kPiece);
+                               },
+                               offset));
+}
+
+absl::StatusOr<Response> GetJobLog(Context& context, const Call& call) {
+  ASSIGN_OR_RETURN(const std::string id, IdFromPath(call, "job_id"));
+  QueryReader query(call);
+  const auto rank = static_cast<int>(query.Integer("rank", 0, 65535).value_or(0));
+  const auto restarts = static_cast<int>(query.Integer("restart", 0, 1'000'000).value_or(-1));
+  const std::int64_t offset = query.Integer("offset", -kFarthest, kFarthest).value_or(0);
+  const std::int64_t limit = query.Integer("limit", 1, kMostBytes).value_or(64 << 10);
+  RETURN_IF_ERROR(query.Finish());
+  ASSIGN_OR_RETURN(job::LogRange range, context.jobs->GetLog(id, rank, restarts, offset, limit));
+  EndAtCharacter(range);
+  return JsonAnswer(ToJson(range));
+}
+
+absl::StatusOr<Response> StreamJobLog(Context& context, const Call& call) {
+  ASSIGN_OR_RETURN(const std::string id, IdFromPath(call, "job_id"));
+  QueryReader query(call);
+  const auto rank = static_cast<int>(query.Integer("rank", 0, 65535).value_or(0));
+  const auto asked = query.Integer("restart", 0, 1'000'000);
+  std::int64_t offset = query.Integer("offset", 0, kFarthest).value_or(0);
+  RETURN_IF_ERROR(query.Finish());
+  ASSIGN_OR_RETURN(const auto last, LastEventId(call));
+  if (last) offset = *last;
+  ASSIGN_OR_RETURN(const base::Json now, context.jobs->Get(id));
+  const base::Json& replicas = now["replicas"];
+  const auto at = static_cast<std::size_t>(rank);
+  // One stream is one start of the replica: offsets count from its beginning.
+  const int restarts = static_cast<int>(
+      asked.value_or(at < replicas.size() ? replicas[at].value("restarts", 0) : 0));
+  job::TrainingJobs* const jobs = context.jobs;
+  return StreamOf(context, std::make_shared<LogFeed>(
+                               [jobs, id, at, restarts] {
+                                 const auto job = jobs->Get(id);
+                                 if (!job.ok() || (*job).contains("finished_at")) return true;
+                                 const base::Json& all = (*job)["replicas"];
+                                 if (at >= all.size())
+                                   return (*job).value("state", "") == "suspended";
+                                 const std::string state = all[at].value("state", "");
+                                 return all[at].value("restarts", 0) > restarts ||
+                                        (state != "pending" && state != "running");
+                               },
+                               [jobs, id, rank, restarts](std::int64_t from) {
+                                 return jobs->GetLog(id, rank, restarts, from, kPiece);
+                               },
+                               offset));
 }
 
 }  // namespace regatta::server

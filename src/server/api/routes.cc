@@ -10,6 +10,8 @@ constexpr std::size_t kRunBody = 26u << 20;
 
 #define RUNS "/api/v1/runs"
 #define RUN RUNS "/{run_id}"
+#define JOBS "/api/v1/jobs"
+#define JOB JOBS "/{job_id}"
 #define STEP RUN "/steps/{step_id}"
 
 constexpr Route kRoutes[] = {
@@ -32,6 +34,14 @@ constexpr Route kRoutes[] = {
     {"GET", STEP "/logs/stream", Access::kUser, kNoBody, false, StreamLog},
     {"GET", STEP "/metrics", Access::kUser, kNoBody, false, GetStepMetrics},
     {"GET", STEP "/artifacts/{name}/content", Access::kUser, kNoBody, false, GetArtifact},
+    {"GET", JOBS, Access::kUser, kNoBody, false, ListJobs},
+    {"POST", JOBS, Access::kUser, kRunBody, true, CreateJob},
+    {"GET", JOB, Access::kUser, kNoBody, false, GetJob},
+    {"DELETE", JOB, Access::kUser, kSmallBody, true, DeleteJob},
+    {"POST", JOB "/stop", Access::kUser, kSmallBody, true, StopJob},
+    {"POST", JOB "/resume", Access::kUser, kSmallBody, true, ResumeJob},
+    {"GET", JOB "/logs", Access::kUser, kNoBody, false, GetJobLog},
+    {"GET", JOB "/logs/stream", Access::kUser, kNoBody, false, StreamJobLog},
     {"GET", "/api/v1/events", Access::kUser, kNoBody, false, StreamEvents},
 };
 

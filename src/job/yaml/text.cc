@@ -1,6 +1,6 @@
-#include "flow/text.h"
+#include "job/yaml/text.h"
 
-namespace regatta::flow {
+namespace regatta::job {
 
 std::string Quoted(std::string_view text) {
   constexpr std::size_t kLongest = 60;
@@ -31,4 +31,4 @@ std::string_view Trim(std::string_view text) {
   return text.substr(begin, text.find_last_not_of(kBlanks) - begin + 1);
 }
 
-}  // namespace regatta::flow
+}  // namespace regatta::job

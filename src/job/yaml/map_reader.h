@@ -5,10 +5,10 @@
 #include <vector>
 
 #include "base/suggest.h"
-#include "flow/pipeline.h"
-#include "flow/yaml_reader.h"
+#include "job/yaml/problem.h"
+#include "job/yaml/yaml_reader.h"
 
-namespace regatta::flow {
+namespace regatta::job {
 
 // Where one is while reading: collects problems and knows the file and the path.
 class ReadContext {
@@ -70,4 +70,4 @@ class MapReader {
   ReadContext* context_;
 };
 
-}  // namespace regatta::flow
+}  // namespace regatta::job

@@ -1,4 +1,4 @@
-#include "flow/yaml_reader.h"
+#include "job/yaml/yaml_reader.h"
 
 #include <yaml-cpp/eventhandler.h>
 #include <yaml-cpp/exceptions.h>
@@ -11,9 +11,9 @@
 #include <sstream>
 #include <unordered_set>
 
-#include "flow/text.h"
+#include "job/yaml/text.h"
 
-namespace regatta::flow {
+namespace regatta::job {
 namespace {
 
 struct Refusal : std::exception {
@@ -288,7 +288,7 @@ bool ReadYaml(std::string_view text, const std::string& file, const YamlLimits& 
   };
   if (text.size() > limits.bytes) {
     return refuse(1, 1,
-                  Cat("a pipeline of ", std::to_string(text.size()), " bytes is over the limit of ",
+                  Cat("a file of ", std::to_string(text.size()), " bytes is over the limit of ",
                       std::to_string(limits.bytes)));
   }
   if (text.starts_with("\xEF\xBB\xBF")) text.remove_prefix(3);
@@ -305,7 +305,7 @@ bool ReadYaml(std::string_view text, const std::string& file, const YamlLimits& 
     TreeBuilder rest(limits, &second);
     if (parser.HandleNextDocument(rest)) {
       return refuse(second.line, second.column,
-                    "a second document begins here; one file holds one pipeline");
+                    "a second document begins here; give each a file of its own");
     }
   } catch (const Refusal& refusal) {
     return refuse(refusal.line, refusal.column, refusal.message);
@@ -320,4 +320,4 @@ bool ReadYaml(std::string_view text, const std::string& file, const YamlLimits& 
   return true;
 }
 
-}  // namespace regatta::flow
+}  // namespace regatta::job

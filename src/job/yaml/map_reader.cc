@@ -1,10 +1,10 @@
-#include "flow/map_reader.h"
+#include "job/yaml/map_reader.h"
 
 #include <algorithm>
 
-#include "flow/text.h"
+#include "job/yaml/text.h"
 
-namespace regatta::flow {
+namespace regatta::job {
 
 std::string JoinDots(std::string_view head, std::string_view tail) {
   return head.empty() ? std::string(tail) : Cat(head, ".", tail);
@@ -73,4 +73,4 @@ bool MapReader::Bool(std::string_view key, bool fallback) const {
   return truth.get<bool>();
 }
 
-}  // namespace regatta::flow
+}  // namespace regatta::job

@@ -7,9 +7,9 @@
 #include <vector>
 
 #include "base/json.h"
-#include "flow/pipeline.h"
+#include "job/yaml/problem.h"
 
-namespace regatta::flow {
+namespace regatta::job {
 
 // A YAML document as a plain tree in which everything knows where it stands.
 struct YamlNode {
@@ -55,4 +55,4 @@ struct YamlLimits {
 bool ReadYaml(std::string_view text, const std::string& file, const YamlLimits& limits,
               YamlNode* tree, std::vector<Problem>* problems);
 
-}  // namespace regatta::flow
+}  // namespace regatta::job
