@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
-lanes="fast asan tsan postgres browser containers fuzz bare"
+lanes="fast asan tsan postgres browser containers frameworks fuzz bare"
 if [ "${1:-}" = "--list" ]; then
   tr ' ' '\n' <<<"$lanes"
   exit 0
@@ -82,6 +82,10 @@ run_lane() {
       tools/setup.sh --lane containers
       tools/build.sh debug
       ctest_lane debug -L '^lane[.]containers$' ;;
+    frameworks)
+      tools/setup.sh --lane frameworks
+      tools/build.sh debug
+      ctest_lane debug -L '^lane[.]frameworks$' ;;
     fuzz)
       tools/setup.sh --lane fuzz
       tools/build.sh fuzz

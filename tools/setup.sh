@@ -78,6 +78,16 @@ install_python() {
   echo "$want" >"$stamp"
 }
 
+# Frameworks that training jobs are tested with: they disagree about NumPy, so each has its own.
+install_framework() { # NAME PACKAGE==VERSION
+  local folder=.cache/frameworks/$1
+  [ "$(cat "$folder/.regatta-stamp" 2>/dev/null)" != "$2" ] || return 0
+  say "making $folder with $2"
+  quietly "making $folder" /usr/bin/python3 -m venv --clear "$folder"
+  quietly "installing $2" "$folder/bin/pip" install --disable-pip-version-check "$2"
+  echo "$2" >"$folder/.regatta-stamp"
+}
+
 node_is_new_enough() {
   local version
   version=$(node --version 2>/dev/null) || return 1
@@ -113,4 +123,8 @@ install_console() {
 
 install_packages
 install_python
+if [[ $lanes == *" frameworks "* ]]; then
+  install_framework paddle "paddlepaddle==$PADDLEPADDLE"
+  install_framework tensorflow "tensorflow-cpu==$TENSORFLOW_CPU"
+fi
 install_console
