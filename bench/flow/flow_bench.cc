@@ -1,6 +1,9 @@
-// flow_bench CHAIN.yaml FOLDER: runs a pipeline with the real engine on a real SQLite file and an
-// executor that starts nothing, and prints {"steps": N, "succeeded": N}. What is left is what the
-// engine itself costs: parsing, deciding, cache keys, durable commits, events.
+// flow_bench PIPELINE.yaml FOLDER: runs a pipeline with the real engine on a real SQLite file and
+// an executor that starts nothing, and prints {"steps": N, "succeeded": N, "cached": N, "run_ms":
+// N, "peak_mib": N}. What is left is what the engine itself costs: parsing, deciding, cache keys,
+// durable commits, events. A second time on the same folder it finds the cache of the first.
+
+#include <sys/resource.h>
 
 #include <chrono>
 #include <condition_variable>
@@ -63,11 +66,12 @@ int Run(const std::string& yaml_path, const std::string& folder) {
   request.source = yaml_path;
   request.working_directory = folder;
   request.created_by = "bench";
+  std::int64_t last_event = engine->LastEventId();
+  const auto begin = std::chrono::steady_clock::now();
   const std::string id = Must(engine->CreateRun(request, nullptr)).run.id;
 
   // The cheap question first: the run's last event is its own change of state.
   std::int64_t seen = 0;
-  std::int64_t last_event = 0;
   bool over = false;
   while (!over) {
     const auto events = Must(engine->EventsAfter(last_event, id, 1000));
@@ -83,11 +87,17 @@ int Run(const std::string& yaml_path, const std::string& folder) {
     }
     seen = commits;
   }
+  const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   engine->Unlisten(token);
   std::int64_t succeeded =
       Must(engine->ListSteps(id, {regatta::flow::StepState::kSucceeded}, 1, "")).total;
   const std::int64_t steps = Must(engine->ListSteps(id, {}, 1, "")).total;
-  std::cout << "{\"steps\": " << steps << ", \"succeeded\": " << succeeded << "}\n";
+  const int cached = Must(engine->GetRun(id)).cached_steps;
+  rusage usage{};
+  getrusage(RUSAGE_SELF, &usage);
+  std::cout << "{\"steps\": " << steps << ", \"succeeded\": " << succeeded
+            << ", \"cached\": " << cached << ", \"run_ms\": " << took.count()
+            << ", \"peak_mib\": " << static_cast<double>(usage.ru_maxrss) / 1024 << "}\n";
   return 0;
 }
 
@@ -95,7 +105,7 @@ int Run(const std::string& yaml_path, const std::string& folder) {
 
 int main(int argc, char** argv) {
   if (argc != 3) {
-    std::cerr << "usage: flow_bench CHAIN.yaml FOLDER\n";
+    std::cerr << "usage: flow_bench PIPELINE.yaml FOLDER\n";
     return 2;
   }
   return Run(argv[1], argv[2]);
