@@ -117,17 +117,6 @@ std::string JoinedPaths(const ArtifactList& artifacts) {
   return joined;
 }
 
-base::Json ToJson(const ArtifactList& artifacts) {
-  base::Json json = base::Json::array();
-  for (const Artifact& artifact : artifacts) {
-    json.push_back({{"path", artifact.path},
-                    {"kind", artifact.kind},
-                    {"digest", artifact.digest},
-                    {"bytes", artifact.bytes}});
-  }
-  return json;
-}
-
 ArtifactList ArtifactsFrom(const base::Json& json) {
   ArtifactList artifacts;
   for (const base::Json& item : json) {

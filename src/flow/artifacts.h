@@ -25,7 +25,6 @@ using ArtifactList = std::vector<Artifact>;
 
 // The paths, separated by commas, as PaddleFlow hands them to commands.
 std::string JoinedPaths(const ArtifactList& artifacts);
-base::Json ToJson(const ArtifactList& artifacts);
 ArtifactList ArtifactsFrom(const base::Json& json);
 
 // Reads `path` whole and says what it is. A missing path gives kind "missing". Links inside a

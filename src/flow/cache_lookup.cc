@@ -46,24 +46,23 @@ std::string OutputsProblem(const std::map<std::string, ArtifactList>& outputs) {
   return "";
 }
 
-}  // namespace
+// The last column tells how the step's latest start ended and its key, as LatestSuccess writes it.
+#define SELECT_ENTRIES                                                                         \
+  "SELECT run_id, step_id, run_name, step_name, finished_at, job_folder, outputs, cache_key, " \
+  "(SELECT state || ' ' || cache_key FROM flow_step_latest "                                   \
+  "WHERE project = ? AND pipeline = ? AND step_name = ?) FROM flow_cache WHERE project = ? "
 
-std::string FailureKey(const std::string& key) { return absl::StrCat(key, ":failed"); }
+constexpr char kSelectSuccesses[] =
+    SELECT_ENTRIES "AND cache_key = ? ORDER BY finished_at DESC, step_id DESC LIMIT 5";
+constexpr char kSelectAnyEnd[] =
+    SELECT_ENTRIES "AND cache_key IN (?, ?) ORDER BY finished_at DESC, step_id DESC LIMIT 5";
 
-base::Json ToJson(const std::vector<ShownPart>& parts) {
-  base::Json json = base::Json::array();
-  for (const ShownPart& part : parts) json.push_back({{"name", part.name}, {"value", part.value}});
-  return json;
-}
+std::string LatestSuccess(const std::string& key) { return absl::StrCat("succeeded ", key); }
 
-absl::StatusOr<std::optional<CacheAnswer>> LookUpCache(store::Store& store,
-                                                       const CacheQuestion& question,
-                                                       std::int64_t budget) {
-  CacheAnswer answer;
-  CacheReport& report = answer.report;
-  report.key = question.key;
+// Puts the parts of the key beside those of the step's latest start, and says what differs.
+absl::Status ExplainMiss(store::Store& store, const CacheQuestion& question, std::string refused,
+                         CacheReport& report) {
   report.outcome = "miss";
-
   ASSIGN_OR_RETURN(const std::vector<store::Row> latest,
                    store.Read("SELECT run_name, state, cache_key, parts FROM flow_step_latest "
                               "WHERE project = ? AND pipeline = ? AND step_name = ?",
@@ -78,14 +77,40 @@ absl::StatusOr<std::optional<CacheAnswer>> LookUpCache(store::Store& store,
     shown.changed = !latest.empty() && shown.previous != part.value;
     report.parts.push_back(std::move(shown));
   }
+  if (!refused.empty()) {
+    report.reason = std::move(refused);
+    return absl::OkStatus();
+  }
+  if (latest.empty()) {
+    report.reason = "never ran before";
+    return absl::OkStatus();
+  }
+  report.reason = ExplainDifference(before, question.parts, question.notes);
+  if (!report.reason.empty()) return absl::OkStatus();
+  const std::string state = latest[0].Text(1);
+  report.reason = latest[0].Text(2) != question.key
+                      ? "the cache key has another version"
+                      : absl::StrCat("its last run, in run ", latest[0].Text(0), ", ended ",
+                                     state == "running" ? "without a result" : state);
+  return absl::OkStatus();
+}
 
-  ASSIGN_OR_RETURN(
-      const std::vector<store::Row> entries,
-      store.Read("SELECT run_id, step_id, run_name, step_name, finished_at, job_folder, outputs, "
-                 "cache_key FROM flow_cache WHERE project = ? AND cache_key IN (?, ?) "
-                 "ORDER BY finished_at DESC, step_id DESC LIMIT 5",
-                 {question.project, question.key,
-                  question.failures ? FailureKey(question.key) : question.key}));
+}  // namespace
+
+std::string FailureKey(const std::string& key) { return absl::StrCat(key, ":failed"); }
+
+absl::StatusOr<std::optional<CacheAnswer>> LookUpCache(store::Store& store,
+                                                       const CacheQuestion& question,
+                                                       std::int64_t budget) {
+  CacheAnswer answer;
+  CacheReport& report = answer.report;
+  report.key = question.key;
+
+  std::vector<store::Value> values = {question.project, question.pipeline, question.step_name,
+                                      question.project, question.key};
+  if (question.failures) values.emplace_back(FailureKey(question.key));
+  ASSIGN_OR_RETURN(const std::vector<store::Row> entries,
+                   store.Read(question.failures ? kSelectAnyEnd : kSelectSuccesses, values));
   std::string refused;
   for (const store::Row& entry : entries) {
     const base::Micros finished = entry.Int(4);
@@ -115,25 +140,16 @@ absl::StatusOr<std::optional<CacheAnswer>> LookUpCache(store::Store& store,
     report.reason = absl::StrCat(
         "unchanged since run ", entry.Text(2), " of ", ShortTime(finished),
         failed ? ", and failed there: its step " : ": taken from its step ", entry.Text(3));
+    // The same key is the same parts.
+    for (const ShownPart& part : question.parts) {
+      report.parts.push_back({part.name, part.value, part.value, false});
+    }
+    answer.latest_is_this = !failed && entry.Text(8) == LatestSuccess(question.key);
     answer.hit =
         CacheHit{failed, entry.Text(0), entry.Text(1), entry.Text(5), finished, std::move(outputs)};
     return std::optional(std::move(answer));
   }
-
-  if (!refused.empty()) {
-    report.reason = std::move(refused);
-  } else if (latest.empty()) {
-    report.reason = "never ran before";
-  } else {
-    report.reason = ExplainDifference(before, question.parts, question.notes);
-    if (report.reason.empty()) {
-      const std::string state = latest[0].Text(1);
-      report.reason = latest[0].Text(2) != question.key
-                          ? "the cache key has another version"
-                          : absl::StrCat("its last run, in run ", latest[0].Text(0), ", ended ",
-                                         state == "running" ? "without a result" : state);
-    }
-  }
+  RETURN_IF_ERROR(ExplainMiss(store, question, std::move(refused), report));
   return std::optional(std::move(answer));
 }
 

@@ -36,15 +36,15 @@ std::string FailureKey(const std::string& key);
 struct CacheAnswer {
   std::optional<CacheHit> hit;
   CacheReport report;  // always says why
+  // A hit, and the step's latest start had the same key and succeeded: it need not be noted anew.
+  bool latest_is_this = false;
 };
 
-// Looks for a reusable result, newest first, and compares with the step's latest earlier run for
-// the explanation. An entry's outputs are read again and must have the recorded digests; nothing is
-// returned when that would read more than `budget` bytes.
+// Looks for a reusable result, newest first; without one, compares with the step's latest start to
+// explain why it runs. An entry's outputs are read again and must have the recorded digests;
+// nothing is returned when that would read more than `budget` bytes.
 absl::StatusOr<std::optional<CacheAnswer>> LookUpCache(store::Store& store,
                                                        const CacheQuestion& question,
                                                        std::int64_t budget);
-
-base::Json ToJson(const std::vector<ShownPart>& parts);
 
 }  // namespace regatta::flow

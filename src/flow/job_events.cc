@@ -210,13 +210,11 @@ void EngineImpl::RunAgain(StepRun& step, const std::string& why, base::Micros pa
   step.last_metrics.clear();
   std::erase_if(new_metrics_, [&](const MetricRecord& r) { return r.step_id == step.id; });
   stale_metrics_.push_back(step.id);
-  job::JobSpec spec = JobSpecFrom(step.job_spec);
+  job::JobSpec spec = *step.job_spec;
   ++step.attempts;
   spec.id = base::NewUlid();
   spec.directory = JobFolder(step, step.attempts);
-  step.job_id = spec.id;
-  step.job_folder = spec.directory;
-  step.job_spec = ToJson(spec);
+  step.SetSpec(std::move(spec));
   step.reason = absl::StrCat("attempt ", step.attempts, ": ", why);
   step.detail->cache.reason = step.reason;
   jobs_[step.job_id] = &step;

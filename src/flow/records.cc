@@ -1,7 +1,7 @@
 #include "flow/records.h"
 
 #include "base/absl_status.h"
-#include "flow/step_start.h"
+#include "flow/stored_text.h"
 
 namespace regatta::flow {
 namespace {
@@ -34,12 +34,6 @@ std::string Clean(const std::string& text) {
     }
   }
   return clean;
-}
-
-Json LastMetricsJson(const std::map<std::string, MetricPoint>& metrics) {
-  Json json = Json::object();
-  for (const auto& [name, point] : metrics) json[name] = ToJson(point);
-  return json;
 }
 
 }  // namespace
@@ -172,7 +166,7 @@ absl::Status WriteStep(store::Transaction& transaction, const StepRun& step) {
          step.finished_at,
          step.job_id,
          static_cast<std::int64_t>(step.attempts),
-         DumpJson(LastMetricsJson(step.last_metrics))}));
+         LastMetricsText(step.last_metrics)}));
   } else {
     RETURN_IF_ERROR(transaction.Execute(
         "UPDATE flow_steps SET loop_index = ?, loop_argument = ?, state = ?, cached = ?, "
@@ -184,12 +178,16 @@ absl::Status WriteStep(store::Transaction& transaction, const StepRun& step) {
          static_cast<std::int64_t>(step.attempts), step.id}));
   }
   if (!step.detail_dirty || step.detail == nullptr) return absl::OkStatus();
+  if (step.has_detail_row && !step.spec_dirty) {
+    return transaction.Execute("UPDATE flow_step_details SET detail = ? WHERE step_id = ?",
+                               {DetailText(step), step.id});
+  }
   return transaction.Execute(
       "INSERT INTO flow_step_details (step_id, run_id, project, created_by, detail, job_spec) "
       "VALUES (?,?,?,?,?,?) ON CONFLICT (step_id) DO UPDATE SET detail = excluded.detail, "
       "job_spec = excluded.job_spec",
-      {step.id, run.id, run.project, run.created_by, DumpJson(DetailJson(step)),
-       step.job_spec.is_null() ? std::string() : DumpJson(step.job_spec)});
+      {step.id, run.id, run.project, run.created_by, DetailText(step),
+       step.job_spec == nullptr ? std::string() : JobSpecText(*step.job_spec)});
 }
 
 absl::Status WriteCacheRecord(store::Transaction& transaction, const CacheRecord& record) {
@@ -199,7 +197,7 @@ absl::Status WriteCacheRecord(store::Transaction& transaction, const CacheRecord
       "ON CONFLICT (step_id) DO NOTHING",
       {record.step_id, record.project, record.created_by, record.cache_key, record.run_id,
        Clean(record.run_name), record.step_name, record.finished_at, record.job_folder,
-       DumpJson(record.outputs)});
+       record.outputs});
 }
 
 absl::Status WriteLatest(store::Transaction& transaction, const LatestRecord& record) {
@@ -210,8 +208,7 @@ absl::Status WriteLatest(store::Transaction& transaction, const LatestRecord& re
       "run_id = excluded.run_id, run_name = excluded.run_name, step_id = excluded.step_id, "
       "state = excluded.state, cache_key = excluded.cache_key, parts = excluded.parts",
       {record.project, record.pipeline, record.step_name, record.created_by, record.run_id,
-       Clean(record.run_name), record.step_id, record.state, record.cache_key,
-       DumpJson(record.parts)});
+       Clean(record.run_name), record.step_id, record.state, record.cache_key, record.parts});
 }
 
 std::int64_t StrideAt(std::int64_t n) {
@@ -237,7 +234,7 @@ absl::Status WriteMetric(store::Transaction& transaction, const MetricRecord& re
 
 absl::Status WriteLastMetrics(store::Transaction& transaction, const StepRun& step) {
   return transaction.Execute("UPDATE flow_steps SET last_metrics = ? WHERE id = ?",
-                             {DumpJson(LastMetricsJson(step.last_metrics)), step.id});
+                             {LastMetricsText(step.last_metrics), step.id});
 }
 
 absl::Status WriteEvent(store::Transaction& transaction, const EventRecord& record) {
@@ -250,31 +247,10 @@ absl::Status DropOldEvents(store::Transaction& transaction, std::int64_t last_id
   return transaction.Execute("DELETE FROM flow_events WHERE id <= ?", {last_id - kEventsKept});
 }
 
-Json OutputsJson(const std::map<std::string, ArtifactList>& artifacts) {
-  Json json = Json::object();
-  for (const auto& [name, list] : artifacts) json[name] = ToJson(list);
-  return json;
-}
-
 std::map<std::string, ArtifactList> OutputsFromJson(const Json& json) {
   std::map<std::string, ArtifactList> artifacts;
   for (const auto& [name, list] : json.items()) artifacts[name] = ArtifactsFrom(list);
   return artifacts;
-}
-
-Json CacheReportJson(const CacheReport& report) {
-  Json parts = Json::array();
-  for (const CachePart& part : report.parts) {
-    Json item = {{"name", part.name}, {"value", part.value}, {"changed", part.changed}};
-    if (part.previous) item["previous"] = *part.previous;
-    parts.push_back(std::move(item));
-  }
-  return {{"outcome", report.outcome},
-          {"reason", report.reason},
-          {"key", report.key},
-          {"from_run_id", report.from_run_id},
-          {"from_step_id", report.from_step_id},
-          {"parts", std::move(parts)}};
 }
 
 CacheReport CacheReportFrom(const Json& json) {
@@ -291,35 +267,6 @@ CacheReport CacheReportFrom(const Json& json) {
     report.parts.push_back(std::move(part));
   }
   return report;
-}
-
-Json DetailJson(const StepRun& step) {
-  const StepDetail& detail = *step.detail;
-  Json ranks = Json::array();
-  for (const RankView& rank : detail.ranks) {
-    Json item = {{"rank", rank.rank},
-                 {"role", rank.role},
-                 {"index", rank.index},
-                 {"state", rank.state},
-                 {"pid", rank.pid},
-                 {"started_at", rank.started_at},
-                 {"finished_at", rank.finished_at},
-                 {"message", rank.message}};
-    if (rank.exit_code) item["exit_code"] = *rank.exit_code;
-    if (rank.signal) item["signal"] = *rank.signal;
-    ranks.push_back(std::move(item));
-  }
-  Json json = {{"command", detail.command},
-               {"condition", detail.condition},
-               {"interpreter", detail.interpreter},
-               {"parameters", step.parameters},
-               {"env", detail.env},
-               {"inputs", OutputsJson(step.inputs)},
-               {"outputs", OutputsJson(step.outputs)},
-               {"ranks", std::move(ranks)},
-               {"cache", CacheReportJson(detail.cache)},
-               {"job_folder", step.job_folder}};
-  return json;
 }
 
 std::vector<RankView> RanksFromJson(const Json& json) {

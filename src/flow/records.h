@@ -23,14 +23,14 @@ absl::Status WriteStep(store::Transaction& transaction, const StepRun& step);
 struct CacheRecord {
   std::string step_id, project, created_by, cache_key, run_id, run_name, step_name, job_folder;
   base::Micros finished_at = 0;
-  base::Json outputs = base::Json::object();
+  std::string outputs;  // JSON
 };
 absl::Status WriteCacheRecord(store::Transaction& transaction, const CacheRecord& record);
 
 // What a step depended on when it ran last, to explain the next time.
 struct LatestRecord {
   std::string project, created_by, pipeline, step_name, run_id, run_name, step_id, state, cache_key;
-  base::Json parts = base::Json::array();
+  std::string parts;  // JSON
 };
 absl::Status WriteLatest(store::Transaction& transaction, const LatestRecord& record);
 
@@ -54,11 +54,8 @@ inline constexpr std::int64_t kEventsKept = 100'000;
 absl::Status WriteEvent(store::Transaction& transaction, const EventRecord& record);
 absl::Status DropOldEvents(store::Transaction& transaction, std::int64_t last_id);
 
-// JSON columns.
-base::Json OutputsJson(const std::map<std::string, ArtifactList>& artifacts);
+// JSON columns, as stored_text.h writes them.
 std::map<std::string, ArtifactList> OutputsFromJson(const base::Json& json);
-base::Json DetailJson(const StepRun& step);
-base::Json CacheReportJson(const CacheReport& report);
 CacheReport CacheReportFrom(const base::Json& json);
 std::vector<RankView> RanksFromJson(const base::Json& json);
 std::map<std::string, MetricPoint> LastMetricsFrom(const base::Json& json);

@@ -70,6 +70,7 @@ absl::Status Restore(Run& run, const Row& row, bool all_details) {
   step->last_metrics = LastMetricsFrom(JsonColumn(row.Text(16)));
   step->ordinal = row.Int(17);
   run.next_ordinal = std::max(run.next_ordinal, step->ordinal + 1);
+  step->has_detail_row = !row.IsNull(18);
   const base::Json detail = JsonColumn(row.Text(18));
   step->parameters = detail.value("parameters", base::Json::object());
   step->inputs = OutputsFromJson(detail.value("inputs", base::Json::object()));
@@ -83,7 +84,9 @@ absl::Status Restore(Run& run, const Row& row, bool all_details) {
     step->detail->env = detail.value("env", std::map<std::string, std::string>());
     step->detail->cache = CacheReportFrom(detail.value("cache", base::Json::object()));
     step->detail->ranks = RanksFromJson(detail.value("ranks", base::Json::array()));
-    if (!row.Text(19).empty()) step->job_spec = JsonColumn(row.Text(19));
+    if (!row.View(19).empty()) {
+      step->job_spec = std::make_unique<job::JobSpec>(JobSpecFrom(JsonColumn(row.Text(19))));
+    }
   }
   Count(run, step->state);
   run.steps_by_id[step->id] = step.get();
@@ -271,8 +274,13 @@ absl::Status EngineImpl::RecoverRun(const Row& row) {
       step->cache_key = step->detail->cache.key;
       running_keys_.try_emplace(absl::StrCat(run.project, "\n", step->cache_key));
     }
+    if (step->job_spec == nullptr) {
+      jobs_.erase(step->job_id);
+      FailStep(*step, "cannot go on after a restart: what it ran was not stored");
+      continue;
+    }
     // Adopts what runs, reads what ended, launches what was only decided: the id decides.
-    const absl::Status submitted = executor_->Submit(JobSpecFrom(step->job_spec));
+    const absl::Status submitted = executor_->Submit(*step->job_spec);
     if (submitted.code() == absl::StatusCode::kResourceExhausted ||
         submitted.code() == absl::StatusCode::kUnavailable) {
       to_submit_.push_back(step->job_id);

@@ -57,7 +57,7 @@ void Reset(StepRun& step, base::Micros now) {
   step.outputs.clear();
   step.last_metrics.clear();
   step.detail = std::make_unique<StepDetail>();
-  step.job_spec = nullptr;
+  step.job_spec.reset();
 }
 
 void StartOver(NodeRun& node, base::Micros now) {
@@ -136,7 +136,8 @@ void Renew(Run& run) {
         step->id = base::NewUlid();
         step->ordinal = run.next_ordinal++;
         step->is_new = true;
-        step->dirty = false;
+        step->dirty = step->has_detail_row = false;
+        step->spec_dirty = step->job_spec != nullptr;
         run.steps_by_id[step->id] = step.get();
         ++run.counts[static_cast<std::size_t>(step->state)];
         if (step->cached) ++run.cached_steps;

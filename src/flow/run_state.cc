@@ -35,6 +35,13 @@ void Run::Touch(StepRun& step, bool detail) {
   dirty_steps.push_back(&step);
 }
 
+void StepRun::SetSpec(job::JobSpec spec) {
+  job_id = spec.id;
+  job_folder = spec.directory;
+  job_spec = std::make_unique<job::JobSpec>(std::move(spec));
+  spec_dirty = true;
+}
+
 void Run::SetState(StepRun& step, StepState state) {
   --counts[static_cast<std::size_t>(step.state)];
   step.state = state;
@@ -141,7 +148,7 @@ StepRun& AddIteration(NodeRun& node, std::optional<int> index, base::Micros now)
   ++node.unfinished;
   run.steps_by_id[made.id] = &made;
   ++run.counts[static_cast<std::size_t>(StepState::kPending)];
-  run.Touch(made, true);
+  run.Touch(made);
   return made;
 }
 

@@ -15,6 +15,7 @@
 #include "flow/artifacts.h"
 #include "flow/pipeline.h"
 #include "flow/views.h"
+#include "job/job.h"
 
 namespace regatta::flow {
 
@@ -73,7 +74,8 @@ struct StepRun {
   std::unique_ptr<Scope> children;
   // Everything else that is shown of a step and kept in its row; dropped from memory once final.
   std::unique_ptr<StepDetail> detail;
-  base::Json job_spec;    // what was, or will be, submitted; null before
+  // What was, or will be, submitted; null before.
+  std::unique_ptr<job::JobSpec> job_spec;
   std::string cache_key;  // while it runs and may be reused; empty otherwise
   // Points logged, by series. An adopted job tells all its metrics again from the beginning, so
   // this starts at 0 after a restart and the points find their rows there.
@@ -83,8 +85,11 @@ struct StepRun {
   bool asked_to_stop = false;  // so that a terminated job is no surprise
   bool busy = false;           // a background task works for it
 
-  // What the next commit must write.
-  bool is_new = false, dirty = false, detail_dirty = false;
+  // What the next commit must write. A step has no row of details before there is one to tell.
+  bool is_new = false, dirty = false, detail_dirty = false, spec_dirty = false;
+  bool has_detail_row = false;
+
+  void SetSpec(job::JobSpec spec);
 
   Scope& scope() const { return *owner->scope; }
   Run& run() const { return *owner->scope->run; }

@@ -4,6 +4,7 @@
 #include "base/ulid.h"
 #include "flow/engine_impl.h"
 #include "flow/resolve.h"
+#include "flow/stored_text.h"
 
 namespace regatta::flow {
 namespace {
@@ -177,7 +178,6 @@ void EngineImpl::ApplyDecision(StepRun& step, StartDecision decision) {
   detail.cache = std::move(decision.report);
   run.Touch(step, true);
   if (!decision.status.ok()) return FailStep(step, std::string(decision.status.message()));
-  step.cache_key = decision.cache_key;
   step.replicas = decision.replicas;
   if (decision.hit) {
     step.cached = true;
@@ -185,9 +185,15 @@ void EngineImpl::ApplyDecision(StepRun& step, StartDecision decision) {
     step.outputs = std::move(decision.hit->outputs);
     step.job_folder = std::move(decision.hit->job_folder);
     step.started_at = base::NowMicros();
-    if (decision.hit->failed) return FailStep(step, detail.cache.reason);
-    return FinishStep(step, StepState::kSucceeded, detail.cache.reason);
+    if (decision.hit->failed) {
+      FailStep(step, detail.cache.reason);
+    } else {
+      FinishStep(step, StepState::kSucceeded, detail.cache.reason);
+    }
+    if (!decision.latest_is_this) RememberLatest(step);
+    return;
   }
+  step.cache_key = decision.cache_key;
   if (!step.cache_key.empty()) {
     const std::string key = absl::StrCat(run.project, "\n", step.cache_key);
     const auto [it, first] = running_keys_.try_emplace(key);
@@ -200,9 +206,7 @@ void EngineImpl::ApplyDecision(StepRun& step, StartDecision decision) {
     }
   }
   ++step.attempts;
-  step.job_id = decision.spec.id;
-  step.job_folder = decision.spec.directory;
-  step.job_spec = ToJson(decision.spec);
+  step.SetSpec(std::move(decision.spec));
   step.started_at = base::NowMicros();
   step.reason = detail.cache.reason;
   run.SetState(step, StepState::kRunning);
@@ -214,13 +218,9 @@ void EngineImpl::ApplyDecision(StepRun& step, StartDecision decision) {
 void EngineImpl::RememberLatest(const StepRun& step) {
   const Run& run = step.run();
   if (step.detail == nullptr) return;
-  base::Json parts = base::Json::array();
-  for (const CachePart& part : step.detail->cache.parts) {
-    parts.push_back({{"name", part.name}, {"value", part.value}});
-  }
   new_latest_.push_back({run.project, run.created_by, run.pipeline->name, step.name, run.id,
                          run.name, step.id, StateName(step.state), step.detail->cache.key,
-                         std::move(parts)});
+                         PartsText(step.detail->cache.parts)});
 }
 
 absl::Status EngineImpl::WriteArtifactList(const Run& run) {

@@ -397,6 +397,7 @@ absl::StatusOr<bool> AskCache(const StartRequest& request, const Filler& filler,
   ASSIGN_OR_RETURN(std::optional<CacheAnswer> answer, LookUpCache(store, question, budget));
   if (!answer) return false;
   decision.hit = std::move(answer->hit);
+  decision.latest_is_this = answer->latest_is_this;
   decision.report = std::move(answer->report);
   return true;
 }
@@ -524,37 +525,6 @@ std::optional<StartDecision> DecideStart(const StartRequest& request, store::Sto
   if (decided.ok() && !*decided) return std::nullopt;
   decision.status = decided.status();
   return decision;
-}
-
-Json ToJson(const job::JobSpec& spec) {
-  Json roles = Json::array();
-  for (const job::Role& role : spec.roles) {
-    roles.push_back({{"name", role.name},
-                     {"replicas", role.replicas},
-                     {"argv", role.argv},
-                     {"env", role.env},
-                     {"image", role.image},
-                     {"cpus", role.resources.cpus},
-                     {"memory_bytes", role.resources.memory_bytes}});
-  }
-  Json folders = Json::array();
-  for (const job::SharedFolder& folder : spec.folders) {
-    folders.push_back(
-        {{"path", folder.path}, {"inside", folder.inside}, {"read_only", folder.read_only}});
-  }
-  return {{"id", spec.id},
-          {"name", spec.name},
-          {"project", spec.project},
-          {"created_by", spec.created_by},
-          {"framework", static_cast<int>(spec.framework)},
-          {"roles", std::move(roles)},
-          {"env", spec.env},
-          {"working_directory", spec.working_directory},
-          {"directory", spec.directory},
-          {"python_imports", spec.python_imports},
-          {"folders", std::move(folders)},
-          {"grace_ms", spec.grace.count()},
-          {"timeout_ms", spec.timeout.count()}};
 }
 
 job::JobSpec JobSpecFrom(const Json& json) {

@@ -47,7 +47,8 @@ struct StartDecision {
   std::string command;
   std::map<std::string, std::string> env;  // secrets hidden
   CacheReport report;
-  std::string cache_key;  // empty: the result must not be reused
+  std::string cache_key;        // empty: the result must not be reused
+  bool latest_is_this = false;  // see CacheAnswer
   int replicas = 1;
 };
 
@@ -60,7 +61,6 @@ std::optional<StartDecision> DecideStart(const StartRequest& request, store::Sto
 inline constexpr std::int64_t kNoBudget = INT64_MAX;
 
 // Rows keep the spec, so that after a crash exactly the same job is submitted again.
-base::Json ToJson(const job::JobSpec& spec);
 job::JobSpec JobSpecFrom(const base::Json& json);
 
 }  // namespace regatta::flow

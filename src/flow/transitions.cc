@@ -4,6 +4,7 @@
 #include "base/clock.h"
 #include "flow/engine_impl.h"
 #include "flow/resolve.h"
+#include "flow/stored_text.h"
 
 namespace regatta::flow {
 namespace {
@@ -66,7 +67,7 @@ void EngineImpl::FinishStep(StepRun& step, StepState state, std::string reason) 
       new_cache_records_.push_back({step.id, run.project, run.created_by,
                                     failure ? FailureKey(step.cache_key) : step.cache_key, run.id,
                                     run.name, step.name, step.job_folder, step.finished_at,
-                                    OutputsJson(step.outputs)});
+                                    OutputsText(step.outputs)});
     }
     const auto waiting = running_keys_.find(RunningKey(run, step.cache_key));
     if (waiting != running_keys_.end()) {

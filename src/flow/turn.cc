@@ -8,6 +8,7 @@
 #include "base/log.h"
 #include "base/metrics.h"
 #include "flow/engine_impl.h"
+#include "flow/stored_text.h"
 
 namespace regatta::flow {
 namespace {
@@ -168,7 +169,7 @@ absl::Status EngineImpl::WriteTurn() {
       // A client that hears of a new run reads its steps; telling each would repeat that.
       if (run->is_new) continue;
       RETURN_IF_ERROR(WriteEvent(transaction, {next_event_id_++, "step", run->id, run->project,
-                                               base::DumpJson(ToJson(ViewOf(*step)))}));
+                                               EventText(ViewOf(*step))}));
     }
   }
   for (const CacheRecord& record : new_cache_records_) {
@@ -222,11 +223,12 @@ void EngineImpl::AfterCommit() {
     }
     run->dirty = run->is_new = false;
     for (StepRun* step : run->dirty_steps) {
-      step->is_new = step->dirty = step->detail_dirty = false;
+      if (step->detail_dirty && step->detail != nullptr) step->has_detail_row = true;
+      step->is_new = step->dirty = step->detail_dirty = step->spec_dirty = false;
       // What a final step still needs in memory is what later steps may refer to.
       if (IsFinal(step->state)) {
         step->detail.reset();
-        step->job_spec = nullptr;
+        step->job_spec.reset();
         step->metric_counts.clear();
       }
     }
@@ -271,7 +273,7 @@ void EngineImpl::LaunchAndStop() {
     if (it == jobs_.end()) continue;
     StepRun& step = *it->second;
     REGATTA_FAULT("flow.step.before_submit");
-    const absl::Status status = executor_->Submit(JobSpecFrom(step.job_spec));
+    const absl::Status status = executor_->Submit(*step.job_spec);
     REGATTA_FAULT("flow.step.after_submit");
     if (status.ok()) continue;
     if (status.code() == absl::StatusCode::kResourceExhausted ||
