@@ -1,28 +1,19 @@
-"""What the engine itself costs: chains of steps that do nothing, in us and in other engines.
+"""What the engine and its steps cost, in us and in other engines.
 
 The cost of a step is the difference between a long chain and a chain of one, divided by the steps
 between them; start-up is reported by itself, so that an engine that starts slowly does not look
 slow at every step, nor hide slow steps behind a short chain.
 """
 
-import functools
-import json
 import os
-import pathlib
-import shutil
-import sqlite3
-import tempfile
 from collections.abc import Callable
 
-from bench.harness import process
-from bench.harness.case import Case, Contender, Figure, Missing, Must, Wrong
-from bench.harness.machine import ROOT, fsync_floor_ms, our_version
-from bench.harness.peers import CACHE, venv
+from bench.flow import airflow, dagster, engine, lists, pipelines, processes, snakemake
+from bench.harness import process, served
+from bench.harness.case import Case, Contender, Figure, Must
+from bench.harness.machine import fsync_floor_ms, our_version
 
-HERE = pathlib.Path(__file__).resolve().parent
-FLOW_BENCH = ROOT / "build/release/bench/flow/flow_bench"
-AIRFLOW = "apache-airflow==3.3.2"
-DAGSTER = "dagster==1.13.29"
+ROUNDS = int(os.environ.get("ROUNDS", "3"))
 
 
 def per_step(
@@ -41,111 +32,161 @@ def per_step(
     return measure
 
 
-def write_chain(folder: pathlib.Path, steps: int) -> str:
-    lines = ["name: chain", "parallelism: 8", "entry_points:"]
-    for i in range(steps):
-        lines += [f"  s{i}:", '    command: "true"']
-        if i:
-            lines.append(f"    deps: s{i - 1}")
-    path = folder / "chain.yaml"
-    path.write_text("\n".join(lines) + "\n")
-    return str(path)
+def ours(measure: Callable[[], dict[str, float]], prepare: Callable[[], None]) -> Contender:
+    return Contender("regatta", measure, prepare, our_version)
 
 
-def regatta_chain(steps: int) -> process.Cost:
-    """The engine on a new SQLite file, durable commits, with the executor that starts nothing."""
-    with tempfile.TemporaryDirectory() as folder:
-        pipeline = write_chain(pathlib.Path(folder), steps)
-        cost = process.run([str(FLOW_BENCH), pipeline, folder])
-    told = json.loads(cost.output)
-    if told != {"steps": steps, "succeeded": steps}:
-        raise Wrong(f"regatta: {told['succeeded']} of {steps} steps succeeded")
-    return cost
+def version(requirement: str) -> Callable[[], str]:
+    return lambda: requirement.split("==")[1]
 
 
-def built() -> None:
-    if not FLOW_BENCH.is_file():
-        raise Missing("build/release has no flow_bench; make build makes it")
-
-
-def airflow_home() -> pathlib.Path:
-    return CACHE / "airflow" / "home"
-
-
-def airflow_environment(steps: int) -> dict[str, str]:
-    home = airflow_home()
-    return {
-        "AIRFLOW_HOME": str(home),
-        "AIRFLOW__CORE__DAGS_FOLDER": str(home / "dags"),
-        "AIRFLOW__CORE__LOAD_EXAMPLES": "False",
-        "AIRFLOW__CORE__UNIT_TEST_MODE": "False",
-        "AIRFLOW__LOGGING__LOGGING_LEVEL": "ERROR",
-        "CHAIN_STEPS": str(steps),
-    }
-
-
-def prepare_airflow() -> None:
-    python = venv("airflow", AIRFLOW)
-    dags = airflow_home() / "dags"
-    dags.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(HERE / "peers/airflow_chain.py", dags / "chain.py")
-    process.run([str(python.parent / "airflow"), "db", "migrate"], airflow_environment(1))
-
-
-def airflow_chain(steps: int) -> process.Cost:
-    airflow = str(venv("airflow", AIRFLOW).parent / "airflow")
-    cost = process.run(
-        [airflow, "dags", "test", f"chain_{steps}"],
-        airflow_environment(steps),
-        timeout=1800,
-    )
-    with sqlite3.connect(airflow_home() / "airflow.db") as connection:
-        query = (
-            "SELECT COUNT(*) FROM task_instance WHERE state = 'success' AND run_id = "
-            "(SELECT run_id FROM dag_run WHERE dag_id = ? ORDER BY id DESC LIMIT 1)"
-        )
-        (succeeded,) = connection.execute(query, (f"chain_{steps}",)).fetchone()
-    if succeeded != steps:
-        raise Wrong(f"airflow: {succeeded} of {steps} tasks succeeded")
-    return cost
-
-
-def dagster_chain(steps: int) -> process.Cost:
-    """In process, with its SQLite storage in a new home: the durable way to run it alone."""
-    python = venv("dagster", DAGSTER)
-    with tempfile.TemporaryDirectory() as home:
-        script = str(HERE / "peers/dagster_chain.py")
-        return process.run([str(python), script, str(steps)], {"DAGSTER_HOME": home})
-
-
-def cases(quick: bool) -> list[Case]:
+def chains(quick: bool) -> Case:
     steps = 20 if quick else 1000
     # Slow engines get shorter chains; the cost of a step does not depend on the length there.
     slow = 20 if quick else 100
     name = f"chain of {steps:,} no-op steps"
-    figures = [
-        Figure("cpu", "CPU a step", name, "ms", must=Must(0.5)),
-        Figure("wall", "wall time a step", name, "ms", must=Must(1.0), floor=fsync_floor_ms),
-        Figure("start", "start to end of one step", "chain of 1 no-op step", "ms"),
-    ]
+    return Case(
+        [
+            Figure("cpu", "CPU a step", name, "ms", must=Must(0.5)),
+            Figure(
+                "cpu", "CPU a step, against the best peer", name, "ms", must=Must(10, of="ratio")
+            ),
+            Figure(
+                "wall",
+                "wall time a step",
+                name,
+                "ms",
+                must=Must(1.0, floors=2),
+                floor=fsync_floor_ms,
+            ),
+            Figure("start", "start to end of one step", "chain of 1 no-op step", "ms"),
+        ],
+        ours(per_step(engine.chain, steps), engine.built),
+        [
+            Contender(
+                f"airflow dags test ({slow})",
+                per_step(airflow.chain, slow),
+                airflow.prepare,
+                version(airflow.REQUIREMENT),
+            ),
+            Contender(
+                f"dagster in process ({slow})",
+                per_step(dagster.chain, slow),
+                dagster.prepare,
+                version(dagster.REQUIREMENT),
+            ),
+        ],
+        rounds=ROUNDS,
+    )
+
+
+def large(quick: bool) -> Case:
+    small, steps = (200, 2000) if quick else (1000, 100_000)
+    name = f"mixed DAG of {steps:,} no-op steps"
+    return Case(
+        [
+            Figure("wall", "start to end", name, "s", must=Must(60)),
+            Figure("memory", "peak resident memory", name, "MiB", must=Must(1024)),
+            Figure("cpu", "CPU a step", name, "ms"),
+            Figure("small", "CPU a step", f"mixed DAG of {small:,} no-op steps", "ms"),
+            Figure("growth", f"CPU a step against {small:,} steps", name, "x", must=Must(2)),
+        ],
+        ours(lambda: engine.mixed(small, steps), engine.built),
+        rounds=ROUNDS,
+    )
+
+
+def reruns(quick: bool) -> list[Case]:
+    few, many = (20, 2000) if quick else (1000, 100_000)
+    text, total, leaves = pipelines.mixed(many, cache=True)
+
+    def rerun_few() -> dict[str, float]:
+        cost = engine.unchanged(pipelines.chain(few, cache=True), few, few)
+        return {"wall": cost.wall_ms, "cpu": cost.cpu_ms}
+
+    def rerun_many() -> dict[str, float]:
+        return {"wall": engine.unchanged(text, total, leaves).wall_ms / 1000}
+
+    peer = snakemake.Unchanged(few)
     return [
         Case(
-            figures,
-            Contender("regatta", per_step(regatta_chain, steps), built, our_version),
+            [
+                Figure(
+                    "wall", "all unchanged, start to end", f"chain of {few:,}", "ms", must=Must(300)
+                ),
+                Figure("cpu", "all unchanged, CPU", f"chain of {few:,}", "ms"),
+            ],
+            ours(rerun_few, engine.built),
+            [Contender("snakemake", peer.measure, peer.prepare, version(snakemake.REQUIREMENT))],
+            rounds=ROUNDS,
+        ),
+        Case(
+            [
+                Figure(
+                    "wall",
+                    "all unchanged, start to end",
+                    f"mixed DAG of {many:,}",
+                    "s",
+                    must=Must(15),
+                )
+            ],
+            ours(rerun_many, engine.built),
+            rounds=ROUNDS,
+        ),
+    ]
+
+
+def real(quick: bool) -> list[Case]:
+    steps, length, submissions = (20, 10, 3) if quick else (1000, 300, 100)
+    many = f"{steps:,} processes `true`, 8 at a time"
+    one = f"{submissions} pipelines of one process"
+    chain = f"chain of {length} processes `true`"
+    return [
+        Case(
+            [Figure("wall", "start to end", many, "s", must=Must(6))],
+            ours(lambda: processes.run(steps), served.built),
             [
                 Contender(
-                    f"airflow dags test ({slow})",
-                    per_step(airflow_chain, slow),
-                    prepare=prepare_airflow,
-                    version=lambda: AIRFLOW.split("==")[1],
-                ),
-                Contender(
-                    f"dagster in process ({slow})",
-                    per_step(dagster_chain, slow),
-                    prepare=functools.partial(venv, "dagster", DAGSTER),
-                    version=lambda: DAGSTER.split("==")[1],
-                ),
+                    "snakemake",
+                    lambda: snakemake.processes(steps),
+                    snakemake.prepare,
+                    version(snakemake.REQUIREMENT),
+                )
             ],
-            rounds=int(os.environ.get("ROUNDS", "3")),
-        )
+            rounds=ROUNDS,
+        ),
+        Case(
+            [
+                Figure("submit", "request to first process, median", one, "ms", must=Must(50)),
+                Figure("submit_p99", "request to first process, p99", one, "ms"),
+                Figure("next", "end to next start, median", chain, "ms"),
+                Figure("next_p99", "end to next start, p99", chain, "ms", must=Must(20)),
+            ],
+            ours(lambda: processes.latency(length, submissions), served.built),
+            rounds=ROUNDS,
+        ),
     ]
+
+
+def long_lists(quick: bool) -> list[Case]:
+    runs, steps = (1000, 100) if quick else (100_000, 10_000)
+    name = f"50 of {runs:,} runs, slowest of {len(lists.QUERIES)} sorts and filters"
+    return [
+        Case(
+            [
+                Figure("first", "list page", name, "ms", must=Must(100)),
+                Figure("second", "the page after", name, "ms", must=Must(100)),
+            ],
+            ours(lambda: lists.pages(runs), served.built),
+            rounds=ROUNDS,
+        ),
+        Case(
+            [Figure("wall", "regatta validate", f"{steps:,} steps", "ms", must=Must(1000))],
+            ours(lambda: lists.validate(steps), served.built),
+            rounds=ROUNDS,
+        ),
+    ]
+
+
+def cases(quick: bool) -> list[Case]:
+    return [chains(quick), large(quick), *reruns(quick), *real(quick), *long_lists(quick)]

@@ -15,10 +15,14 @@ class Wrong(Exception):  # noqa: N818
 
 @dataclasses.dataclass(frozen=True)
 class Must:
-    """A bound that the figure has to keep: on our own value, or on the ratio to the best peer."""
+    """A bound that the figure has to keep: on our own value, or on the ratio to the best peer.
+
+    `floors` of the figure's floor may come on top of the limit: what no program can avoid.
+    """
 
     limit: float
     of: Literal["value", "ratio"] = "value"
+    floors: int = 0
 
 
 @dataclasses.dataclass(frozen=True)

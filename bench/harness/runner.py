@@ -68,14 +68,19 @@ def record(
     }
     ratio = ratio_to_best(ours, [v for v in peers.values() if v is not None], figure.better)
     must, holds = None, None
+    floor = figure.floor() if figure.floor else None
     if figure.must is not None:
         judged = ours if figure.must.of == "value" else ratio
         at_most = figure.must.of == "value" and figure.better == "lower"
         sign = "<=" if at_most else ">="
         unit = f" {figure.unit}" if figure.must.of == "value" else " x best peer"
         must = f"{sign} {figure.must.limit:g}{unit}"
+        limit = figure.must.limit
+        if figure.must.floors and floor is not None:
+            must += f" + {figure.must.floors} floors"
+            limit += figure.must.floors * floor
         if judged is not None:
-            holds = judged <= figure.must.limit if at_most else judged >= figure.must.limit
+            holds = judged <= limit if at_most else judged >= limit
     return {
         "figure": figure.figure,
         "case": figure.case,
@@ -88,7 +93,7 @@ def record(
         "holds": holds,
         "rounds": len(values),
         "spread": (max(values) - min(values)) / ours if ours else 0.0,
-        "floor": figure.floor() if figure.floor else None,
+        "floor": floor,
         "versions": versions,
     }
 

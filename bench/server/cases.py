@@ -1,20 +1,18 @@
 """What the control plane costs to have up: time to ready, idle memory, first page bytes."""
 
 import gzip
-import json
 import pathlib
 import re
 import subprocess
 import tempfile
 import time
-import urllib.error
 import urllib.parse
 import urllib.request
 
-from bench.harness.case import Case, Contender, Figure, Missing, Must, Wrong
-from bench.harness.machine import ROOT, our_version
+from bench.harness.case import Case, Contender, Figure, Must, Wrong
+from bench.harness.machine import our_version
+from bench.harness.served import REGATTA, built, wait_ready
 
-REGATTA = ROOT / "build/release/bin/regatta"
 # Settling time before memory is read; part of the figure's definition, not a wait for an event.
 IDLE_SECONDS = 2.0
 
@@ -54,30 +52,6 @@ def first_page_bytes(address: str) -> int:
     return total
 
 
-def ready(address: str) -> bool:
-    try:
-        with urllib.request.urlopen(address + "/readyz", timeout=5) as answer:
-            return answer.status == 200
-    except (urllib.error.URLError, ConnectionError):
-        return False
-
-
-def wait_ready(child: subprocess.Popen[bytes], endpoint: pathlib.Path) -> str:
-    """Polls at 1 ms, the resolution of the figure, until the server answers that it is ready."""
-    deadline = time.perf_counter() + 30
-    while time.perf_counter() < deadline:
-        if child.poll() is not None:
-            raise Wrong(f"regatta serve ended with {child.returncode} before it was ready")
-        try:
-            address = json.loads(endpoint.read_text())["address"]
-        except (OSError, ValueError):
-            address = None
-        if address and ready(address):
-            return address
-        time.sleep(0.001)
-    raise Wrong("regatta serve was not ready after 30 s")
-
-
 def resident_mib(pid: int) -> float:
     status = pathlib.Path(f"/proc/{pid}/status").read_text()
     return int(re.search(r"VmRSS:\s+(\d+) kB", status).group(1)) / 1024
@@ -100,11 +74,6 @@ def serve() -> dict[str, float]:
             finally:
                 child.terminate()
         return {"start": started, "idle": memory, "page": page}
-
-
-def built() -> None:
-    if not REGATTA.is_file():
-        raise Missing(f"{REGATTA.relative_to(ROOT)} is not built; make build does it")
 
 
 def cases(quick: bool) -> list[Case]:
