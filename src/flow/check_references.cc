@@ -7,6 +7,7 @@
 #include <unordered_set>
 
 #include "flow/condition.h"
+#include "flow/condition_paddleflow.h"
 #include "flow/names.h"
 #include "flow/parse_fields.h"
 #include "flow/template.h"
@@ -64,6 +65,7 @@ class NodeChecker {
         live_(around.live && !node.disabled),
         component_(around.component),
         given_(around.given),
+        style_(context->compat() ? TemplateStyle::kPaddleFlow : TemplateStyle::kOurs),
         path_(std::move(path)),
         context_(context) {}
 
@@ -114,7 +116,8 @@ class NodeChecker {
   void CheckNames() {
     std::unordered_map<std::string, std::string> seen;
     const auto take = [&](const std::string& name, const char* what, const Place& place) {
-      if (Lower(name).starts_with("pf_")) {
+      // PaddleFlow takes such a name; what it says of a system variable nobody can see there.
+      if (name.starts_with("PF_") && !context_->compat()) {
         Add(place, name, Cat(Quoted(name), " begins with PF_, which is kept for the system"));
       }
       const auto [other, fresh] = seen.emplace(Lower(name), what);
@@ -149,7 +152,7 @@ class NodeChecker {
   // The templates of a text, or nothing (and a problem) when they are malformed.
   std::vector<TemplateReference> Templates(const std::string& text, const std::string& field,
                                            const Place& place) {
-    auto found = FindTemplates(text);
+    auto found = FindTemplates(text, style_);
     if (found.ok()) return *std::move(found);
     Add(place, field, std::string(found.status().message()));
     return {};
@@ -196,8 +199,13 @@ class NodeChecker {
       } else if (reference.node == "PF_PARENT") {
         if (parent_ == nullptr) {
           Add(parameter.place, field, "PF_PARENT has no meaning outside a DAG");
-        } else if (reference.name != "PF_LOOP_ARGUMENT" &&
-                   !parent_->parameters.contains(reference.name)) {
+        } else if (reference.name == "PF_LOOP_ARGUMENT") {
+          if (!parent_->loop_argument) {
+            Add(parameter.place, field,
+                Cat("the DAG ", Quoted(parent_->name),
+                    " has no loop_argument, so there is no item"));
+          }
+        } else if (!parent_->parameters.contains(reference.name)) {
           Add(parameter.place, field,
               Cat("the DAG ", Quoted(parent_->name), " has no parameter ", Quoted(reference.name)));
         }
@@ -328,10 +336,10 @@ class NodeChecker {
     CheckOwn(node_.condition, "condition", place, {.parameters = true, .inputs = true});
     if (context_->count() != before) return;
     // One without templates says the same every time, so that it may as well be tried now.
-    const auto templates = FindTemplates(node_.condition);
-    const absl::Status syntax = templates.ok() && templates->empty()
-                                    ? EvaluateCondition(node_.condition).status()
-                                    : CheckConditionSyntax(node_.condition);
+    const absl::Status syntax = context_->compat() ? CheckPaddleFlowConditionSyntax(node_.condition)
+                                : HasTemplates(node_.condition)
+                                    ? CheckConditionSyntax(node_.condition)
+                                    : EvaluateCondition(node_.condition).status();
     if (!syntax.ok()) Add(place, "condition", std::string(syntax.message()));
   }
 
@@ -392,6 +400,7 @@ class NodeChecker {
   const bool live_;
   const bool component_;
   const bool given_;
+  const TemplateStyle style_;
   const std::string path_;
   ReadContext* context_;
 };

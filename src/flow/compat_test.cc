@@ -123,6 +123,63 @@ TEST(Compat, OutputsAndCacheScopesNeedAMountedFileSystem) {
   EXPECT_EQ(FirstProblem(Compat(scope + "fs_options: {extra_fs: [{name: m}]}\n")), "");
 }
 
+TEST(Compat, ConditionsAreThoseOfItsLibrary) {
+  const auto condition = [](const std::string& text) {
+    return "name: p\nentry_points:\n  a: {command: x, parameters: {n: 1}, condition: \"" + text +
+           "\"}\n";
+  };
+  for (const char* text : {"{{n}} in (1, 2)", "{{n}} ** 2 > 3", "{{n}} > 1 ? true : false"}) {
+    EXPECT_EQ(FirstProblem(Compat(condition(text))), "") << text;
+    EXPECT_THAT(FirstProblem(condition(text)), HasSubstr("a.condition: condition, character"));
+  }
+  for (const char* text : {"{{n}} > 1e-3", "/a/{{n}} == b"}) {
+    EXPECT_EQ(FirstProblem(condition(text)), "") << text;
+    EXPECT_THAT(FirstProblem(Compat(condition(text))), HasSubstr("a.condition: condition, char"));
+  }
+}
+
+TEST(Compat, BracesThatAreNoTemplateAreText) {
+  const std::string yaml =
+      "name: p\nentry_points: {a: {command: \"docker ps --format '{{json .}}'\"}}\n";
+  EXPECT_EQ(FirstProblem(Compat(yaml)), "");
+  EXPECT_THAT(FirstProblem(yaml), HasSubstr("is no template"));
+}
+
+TEST(Compat, FieldsThatMeanNothingAreReadAndCommandsMayBeEmpty) {
+  const std::string yaml = R"(
+name: p
+fs_options: {main_fs: {name: m, id: fs-1}}
+entry_points:
+  a:
+    name: another
+    type: Step
+    parameters: {PF_X: {type: int, default: 1, desc: how many}}
+    cache: {fs_scope: [{name: m, id: fs-1}]}
+    command: ""
+  b: {deps: a}
+  c: {name: c, type: DAG, entry_points: {s: {command: x}}}
+)";
+  std::vector<Problem> problems;
+  EXPECT_TRUE(ParsePipeline(Compat(yaml), {}, &problems).ok()) << problems.front().ToString();
+  EXPECT_FALSE(ParsePipeline(yaml, {}, &problems).ok());
+  std::vector<std::string> paths;
+  for (const Problem& problem : problems) paths.push_back(problem.path);
+  EXPECT_THAT(paths, ElementsAre("fs_options.main_fs.id", "entry_points.a.name",
+                                 "entry_points.a.PF_X", "entry_points.a.parameters.PF_X.desc",
+                                 "entry_points.a.cache.fs_scope[0].id", "entry_points.a.command",
+                                 "entry_points.b.command", "entry_points.c.name"));
+}
+
+TEST(Compat, ScalarsAreThoseOfYaml11) {
+  const std::string yaml =
+      "name: p\nentry_points: {a: {command: x, parameters: {x: 012, y: yes}}}\n";
+  EXPECT_EQ(FirstProblem(yaml), "");
+  EXPECT_THAT(FirstProblem(Compat(yaml)), HasSubstr("a.parameters.y: must be a text, a number"));
+  const std::string number = "name: p\nentry_points: {a: {command: x, parameters: {x: 012}}}\n";
+  EXPECT_EQ(ParsePipeline(number, {}, nullptr)->entry_points[0]->parameters["x"].value, 12);
+  EXPECT_EQ(ParsePipeline(Compat(number), {}, nullptr)->entry_points[0]->parameters["x"].value, 10);
+}
+
 class CompatEngine : public EngineTest {
  protected:
   void SetUp() override {
@@ -214,6 +271,64 @@ TEST_F(CompatEngine, ALeadingShellIsTakenOffTheCommand) {
   EXPECT_EQ(command(yaml), "bash -c echo a b");
   const std::string quoted = "name: p\nentry_points: {a: {command: \"sh -c 'echo a b'\"}}\n";
   EXPECT_EQ(command(Compat(quoted)), "sh -c 'echo a b'");
+}
+
+TEST_F(CompatEngine, ValuesReadAsGoPrintsThem) {
+  const std::string yaml = R"(
+name: values
+entry_points:
+  a: {parameters: {f: 2.5, w: 1.0, l: [1, [b, 2.5]]}, command: "{{f}} {{w}} {{l}}"}
+)";
+  EXPECT_EQ(Step(Run(Compat(yaml)).id, "a").command, "2.5 1 [1 [b 2.5]]");
+  EXPECT_EQ(Step(Run(yaml).id, "a").command, "2.5 1.0 [1,[\"b\",2.5]]");
+}
+
+TEST_F(CompatEngine, NumbersOutOfAJsonListAreFloats) {
+  const std::string yaml = R"(
+name: numbers
+entry_points:
+  a: {loop_argument: "[1234567, [1, 2.5]]", command: "{{PF_LOOP_ARGUMENT}}"}
+  d:
+    loop_argument: "[1234567]"
+    entry_points:
+      s: {parameters: {n: "{{PF_PARENT.PF_LOOP_ARGUMENT}}"}, command: "{{n}}"}
+)";
+  const RunDetail theirs = Run(Compat(yaml));
+  EXPECT_EQ(Step(theirs.id, "a").command, "1.234567e+06");
+  EXPECT_EQ(Step(theirs.id, "a-1").command, "[1 2.5]");
+  EXPECT_EQ(Step(theirs.id, "d.s").command, "1234567");
+  const RunDetail ours = Run(yaml);
+  EXPECT_EQ(Step(ours.id, "a").command, "1234567");
+  EXPECT_EQ(Step(ours.id, "a-1").command, "[1,2.5]");
+  EXPECT_EQ(Step(ours.id, "d.s").command, "1234567");
+}
+
+TEST_F(CompatEngine, SystemVariablesOfAParameterAreThoseOfTheDagAround) {
+  const std::string yaml = R"(
+name: around
+entry_points:
+  d:
+    loop_argument: [x]
+    entry_points:
+      s:
+        loop_argument: [w]
+        parameters: {n: "{{PF_STEP_NAME}} {{PF_LOOP_ARGUMENT}}"}
+        command: "{{n}}, {{PF_STEP_NAME}} {{PF_LOOP_ARGUMENT}}"
+  t: {parameters: {n: "<{{PF_LOOP_ARGUMENT}}>"}, loop_argument: [z], command: "{{n}}"}
+)";
+  const RunDetail theirs = Run(Compat(yaml));
+  EXPECT_EQ(Step(theirs.id, "d.s").command, "d x, s w");
+  EXPECT_EQ(Step(theirs.id, "t").command, "<>");
+  const RunDetail ours = Run(yaml);
+  EXPECT_EQ(Step(ours.id, "d.s").command, "d.s w, d.s w");
+  EXPECT_EQ(Step(ours.id, "t").command, "<z>");
+}
+
+TEST_F(CompatEngine, AnEmptyConditionAfterFillingInIsTrue) {
+  const std::string yaml =
+      "name: p\nentry_points: {a: {command: x, parameters: {c: \"\"}, condition: \"{{c}}\"}}\n";
+  EXPECT_EQ(States(Run(Compat(yaml)).id), "a=succeeded");
+  EXPECT_EQ(States(Run(yaml).id), "a=failed");
 }
 
 TEST_F(CompatEngine, AConditionedStepMayBeWaitedForInBoth) {

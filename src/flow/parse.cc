@@ -2,10 +2,12 @@
 
 #include <algorithm>
 
+#include "absl/strings/ascii.h"
 #include "base/sha256.h"
 #include "flow/check_references.h"
 #include "flow/components.h"
 #include "flow/names.h"
+#include "flow/paddleflow_scalars.h"
 #include "flow/parse_distributed.h"
 #include "flow/parse_fields.h"
 #include "flow/parse_file_systems.h"
@@ -19,7 +21,9 @@ std::vector<std::string> StepKeys(bool compat) {
   std::vector<std::string> keys = {"loop_argument", "condition", "parameters", "command",
                                    "deps",          "artifacts", "env",        "docker_env",
                                    "cache",         "reference", "extra_fs",   "type"};
-  if (!compat) {
+  if (compat) {
+    keys.emplace_back("name");  // which means nothing there
+  } else {
     keys.insert(keys.end(), {"distributed_job", "snapshot", "python", "timeout", "grace", "retry"});
   }
   return keys;
@@ -40,7 +44,7 @@ std::vector<std::unique_ptr<Node>> ReadChildren(const YamlNode& map, const std::
 
 void CheckType(const MapReader& reader, const char* wanted, ReadContext* context) {
   const std::string type = reader.Text("type", wanted);
-  if (type != wanted) {
+  if (!type.empty() && absl::AsciiStrToLower(type) != wanted) {
     context->Add(*reader.Find("type"), reader.PathOf("type"),
                  Cat("must be ", Quoted(wanted), " here, not ", Quoted(type)));
   }
@@ -49,10 +53,10 @@ void CheckType(const MapReader& reader, const char* wanted, ReadContext* context
 void ReadDag(const YamlNode& yaml, const std::string& path, ReadContext* context,
              ComponentReferences* references, Node* node) {
   node->kind = NodeKind::kDag;
-  const MapReader reader(
-      yaml, "dag", path,
-      {"loop_argument", "condition", "parameters", "deps", "artifacts", "entry_points", "type"},
-      context);
+  std::vector<std::string> keys = {"loop_argument", "condition",    "parameters", "deps",
+                                   "artifacts",     "entry_points", "type"};
+  if (context->compat()) keys.emplace_back("name");
+  const MapReader reader(yaml, "dag", path, std::move(keys), context);
   CheckType(reader, "dag", context);
   ReadParameters(reader, context, node);
   ReadArtifacts(reader, context, node);
@@ -76,7 +80,7 @@ void ReadReference(const YamlNode& yaml, const MapReader& reader, ReadContext* c
   for (const YamlNode::Member& member : yaml.members) {
     const std::string& key = member.key;
     if (key == "reference" || key == "deps" || key == "parameters" || key == "artifacts" ||
-        key == "type" || reader.FindMember(key) == nullptr) {
+        key == "type" || key == "name" || reader.FindMember(key) == nullptr) {
       continue;
     }
     context->Add(context->At(member), reader.PathOf(key),
@@ -123,7 +127,8 @@ void ReadStep(const YamlNode& yaml, const std::string& path, ReadContext* contex
       node->distributed_job && !node->distributed_job->members.empty() &&
       std::all_of(node->distributed_job->members.begin(), node->distributed_job->members.end(),
                   [](const Member& member) { return member.command.has_value(); });
-  if (node->command.empty() && reader.Find("command") == nullptr && !members_have_commands) {
+  if (node->command.empty() && reader.Find("command") == nullptr && !members_have_commands &&
+      !context->compat()) {
     context->Add(yaml, reader.PathOf("command"), "is missing: a step needs a command");
   }
 }
@@ -232,6 +237,12 @@ void ReadCompat(const MapReader& reader, ReadContext* context, Pipeline* pipelin
   pipeline->compat = context->compat();
 }
 
+bool SaysCompat(const YamlNode& tree) {
+  return std::any_of(tree.members.begin(), tree.members.end(), [](const YamlNode::Member& member) {
+    return member.key == "compat" && member.value.scalar == "paddleflow";
+  });
+}
+
 void ReadPipeline(const YamlNode& tree, ReadContext* context, Pipeline* pipeline) {
   const MapReader reader(
       tree, "workflow", "",
@@ -297,6 +308,7 @@ absl::StatusOr<Pipeline> ParsePipeline(std::string_view yaml, const ParseOptions
   if (ReadYaml(yaml, options.file, {}, &tree, &found)) {
     ReadContext context(options.file, options.paddleflow_compat, &found);
     ReadRunForm(&tree);
+    if (context.compat() || SaysCompat(tree)) ReadScalarsAsPaddleFlow(&tree);
     ReadPipeline(tree, &context, &pipeline);
     if (pipeline.compat) pipeline.source_digest = base::Sha256Hex(yaml);
     CheckReferences(pipeline, false, &context);

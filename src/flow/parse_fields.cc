@@ -47,15 +47,37 @@ bool CheckName(const YamlNode::Member& member, const std::string& path, const ch
   return true;
 }
 
-bool HasTemplate(const base::Json& value) {
-  if (value.is_string()) return value.get_ref<const std::string&>().find("{{") != std::string::npos;
-  return value.is_structured() && std::any_of(value.begin(), value.end(),
-                                              [](const auto& item) { return HasTemplate(item); });
+TemplateStyle StyleOf(const ReadContext& context) {
+  return context.compat() ? TemplateStyle::kPaddleFlow : TemplateStyle::kOurs;
+}
+
+bool HasTemplate(const base::Json& value, TemplateStyle style) {
+  if (value.is_string()) return HasTemplates(value.get_ref<const std::string&>(), style);
+  return value.is_structured() && std::any_of(value.begin(), value.end(), [&](const auto& item) {
+           return HasTemplate(item, style);
+         });
+}
+
+// The first item that no list may hold, or null.
+const base::Json* Unlistable(const base::Json& list) {
+  for (const base::Json& item : list) {
+    if (item.is_array()) {
+      if (const base::Json* found = Unlistable(item)) return found;
+    } else if (!item.is_string() && !item.is_number()) {
+      return &item;
+    }
+  }
+  return nullptr;
 }
 
 void ReadTypedParameter(const YamlNode& node, const std::string& path, ReadContext* context,
                         Parameter* parameter) {
-  const MapReader reader(node, "parameter", path, {"type", "default"}, context);
+  std::vector<std::string> keys = {"type", "default"};
+  if (context->compat()) {
+    // What else stands there means nothing to PaddleFlow.
+    for (const YamlNode::Member& member : node.members) keys.push_back(member.key);
+  }
+  const MapReader reader(node, "parameter", path, std::move(keys), context);
   const std::string type = reader.Text("type");
   for (const auto& [name, value] : kTypes) {
     if (type == name) parameter->type = value;
@@ -70,7 +92,7 @@ void ReadTypedParameter(const YamlNode& node, const std::string& path, ReadConte
   if (context->compat()) {
     // There an empty default is none, and a list is never one.
     if (fallback->is_scalar() && fallback->scalar.empty()) return;
-    if (parameter->type == ParameterType::kList && fallback->is_list()) {
+    if (parameter->type == ParameterType::kList) {
       context->Add(*fallback, reader.PathOf("default"),
                    "PaddleFlow takes no list as the default of a typed list; leave the type out");
       return;
@@ -79,10 +101,7 @@ void ReadTypedParameter(const YamlNode& node, const std::string& path, ReadConte
   parameter->value = ReadValue(*fallback, reader.PathOf("default"), context);
   if (parameter->value.is_null()) return;
   // A text with templates gets its type when it is filled in.
-  const bool templated =
-      parameter->value.is_string() &&
-      parameter->value.get_ref<const std::string&>().find("{{") != std::string::npos;
-  if (templated) return;
+  if (HasTemplate(parameter->value, StyleOf(*context))) return;
   ReadListText(parameter->type, &parameter->value);
   if (const char* wanted = MissesType(parameter->type, parameter->value)) {
     context->Add(*fallback, reader.PathOf("default"),
@@ -118,13 +137,19 @@ void ReadListText(ParameterType type, base::Json* value) {
   if (parsed.ok() && parsed->is_array()) *value = *std::move(parsed);
 }
 
+void MakeFloats(base::Json* value) {
+  if (value->is_number_integer()) *value = value->get<double>();
+  if (!value->is_structured()) return;
+  for (base::Json& item : *value) MakeFloats(&item);
+}
+
 base::Json ReadValue(const YamlNode& node, const std::string& path, ReadContext* context) {
   if (node.is_list()) {
     base::Json list = base::Json::array();
     for (std::size_t i = 0; i < node.items.size(); ++i) {
       const std::string item_path = Cat(path, "[", std::to_string(i), "]");
       base::Json item = ReadValue(node.items[i], item_path, context);
-      if (item.is_string() && item.get_ref<const std::string&>().find("{{") != std::string::npos) {
+      if (item.is_string() && HasTemplate(item, StyleOf(*context))) {
         context->Add(node.items[i], item_path, "a list item may hold no template");
       }
       if (!item.is_null()) list.push_back(std::move(item));
@@ -284,7 +309,9 @@ CacheOptions ReadCache(const MapReader& reader, ReadContext* context) {
     const YamlNode& item = scopes->items[i];
     const MapReader scope(item, "fs_scope",
                           Cat(fields.PathOf("fs_scope"), "[", std::to_string(i), "]"),
-                          {"name", "path"}, context);
+                          context->compat() ? std::vector<std::string>{"name", "path", "id"}
+                                            : std::vector<std::string>{"name", "path"},
+                          context);
     FsScope read{scope.Text("name"), SplitCommas(scope.Text("path", "/")), context->At(item)};
     if (item.is_map() && read.name.empty()) {
       context->Add(item, scope.PathOf("name"), "is missing: name a file system");
@@ -307,7 +334,7 @@ Command ReadCommand(const MapReader& reader, ReadContext* context) {
   command.place = context->At(*node);
   if (node->is_scalar()) {
     command.shell = reader.Text("command");
-    if (node->Value().is_string() && Trim(node->scalar).empty()) {
+    if (node->Value().is_string() && Trim(node->scalar).empty() && !context->compat()) {
       context->Add(*node, reader.PathOf("command"), "is empty; name a program");
     }
     return command;
@@ -370,7 +397,13 @@ void ReadLoopArgument(const MapReader& reader, ReadContext* context, Node* node)
         return;
       }
       value = *std::move(parsed);
-      if (HasTemplate(value)) context->Add(*loop, path, "a list item may hold no template");
+      if (context->compat()) MakeFloats(&value);
+      if (HasTemplate(value, StyleOf(*context))) {
+        context->Add(*loop, path, "a list item may hold no template");
+      } else if (const base::Json* item = Unlistable(value)) {
+        context->Add(*loop, path,
+                     Cat("its items must be texts, numbers or lists, not ", base::DumpJson(*item)));
+      }
     }
   }
   if (value.is_array() && value.empty() && !context->compat()) {

@@ -24,5 +24,7 @@ base::Json ReadValue(const YamlNode& node, const std::string& path, ReadContext*
 const char* MissesType(ParameterType type, const base::Json& value);
 // A list that was given to a typed one as JSON text becomes a list; all else stays.
 void ReadListText(ParameterType type, base::Json* value);
+// All numbers that PaddleFlow reads out of JSON are floats.
+void MakeFloats(base::Json* value);
 
 }  // namespace regatta::flow

@@ -9,8 +9,9 @@ namespace {
 FileSystem ReadFileSystem(const YamlNode& node, bool main, const std::string& path,
                           ReadContext* context) {
   const char* what = main ? "main_fs" : "extra_fs";
-  const MapReader reader(node, what, path, {"name", "sub_path", "mount_path", "read_only"},
-                         context);
+  std::vector<std::string> keys = {"name", "sub_path", "mount_path", "read_only"};
+  if (context->compat()) keys.emplace_back("id");  // which means nothing there
+  const MapReader reader(node, what, path, std::move(keys), context);
   FileSystem read;
   read.place = context->At(node);
   read.name = reader.Text("name");

@@ -6,6 +6,7 @@
 #include "base/absl_status.h"
 #include "flow/artifacts.h"
 #include "flow/condition.h"
+#include "flow/condition_paddleflow.h"
 #include "flow/parse_fields.h"
 
 namespace regatta::flow {
@@ -26,8 +27,24 @@ absl::Status CheckType(ParameterType type, Json& value) {
       absl::StrCat("must be ", wanted, ", not ", base::DumpJson(value)));
 }
 
+TemplateStyle StyleOf(const StepRun& step) {
+  return step.run().pipeline->compat ? TemplateStyle::kPaddleFlow : TemplateStyle::kOurs;
+}
+
+// In PaddleFlow a parameter is filled in before there are iterations, with the system variables of
+// the DAG around the step.
+absl::StatusOr<Json> SystemVariableForParameter(const StepRun& step, const std::string& name) {
+  if (!step.run().pipeline->compat || name == "PF_RUN_ID" || name == "PF_USER_NAME") {
+    return SystemVariable(step, name);
+  }
+  const StepRun* dag = step.scope().owner;
+  if (dag == nullptr) return Json("");
+  ASSIGN_OR_RETURN(const Json value, SystemVariable(*dag, name));
+  return Json(GoText(value));
+}
+
 absl::StatusOr<Json> ParameterValue(const StepRun& step, const TemplateReference& reference) {
-  if (reference.node.empty()) return SystemVariable(step, reference.name);
+  if (reference.node.empty()) return SystemVariableForParameter(step, reference.name);
   const Scope& scope = step.scope();
   if (reference.node == "PF_PARENT") {
     if (scope.owner == nullptr) {
@@ -89,7 +106,10 @@ absl::StatusOr<Json> ContentValue(const StepRun& step, const TemplateReference& 
                                          input->second, limit));
       return Json(std::move(content));
     }
-    if (IsSystemVariable(reference.name)) return SystemVariable(step, reference.name);
+    if (IsSystemVariable(reference.name)) {
+      ASSIGN_OR_RETURN(Json value, SystemVariable(step, reference.name));
+      return step.run().pipeline->compat ? Json(GoText(value)) : value;
+    }
   }
   return absl::InvalidArgumentError(absl::StrCat(
       "\"", reference.name, "\" is no parameter, input artifact or system variable of this step"));
@@ -115,7 +135,9 @@ bool IsSystemVariable(const std::string& name) {
 
 absl::StatusOr<Json> SystemVariable(const StepRun& step, const std::string& name) {
   if (name == "PF_RUN_ID") return Json(step.run().id);
-  if (name == "PF_STEP_NAME") return Json(step.name);
+  if (name == "PF_STEP_NAME") {
+    return Json(step.run().pipeline->compat ? step.node().name : step.name);
+  }
   if (name == "PF_USER_NAME") return Json(step.run().created_by);
   if (name == "PF_LOOP_ARGUMENT") {
     return step.loop_argument.is_null() ? Json("") : step.loop_argument;
@@ -128,10 +150,11 @@ absl::Status ResolveParameters(StepRun& step) {
   for (const auto& [name, parameter] : step.node().parameters) {
     Json value = parameter.value;
     const std::string path = absl::StrCat(step.owner->path, ".parameters.", name);
-    if (value.is_string() && value.get_ref<const std::string&>().find("{{") != std::string::npos) {
+    if (value.is_string() && HasTemplates(value.get_ref<const std::string&>(), StyleOf(step))) {
       auto expanded = Expand(
           value.get_ref<const std::string&>(),
-          [&](const TemplateReference& reference) { return ParameterValue(step, reference); });
+          [&](const TemplateReference& reference) { return ParameterValue(step, reference); },
+          StyleOf(step));
       if (!expanded.ok()) return At(parameter.place, path, expanded.status());
       value = *std::move(expanded);
       RETURN_IF_ERROR(At(parameter.place, path, CheckType(parameter.type, value)));
@@ -163,10 +186,12 @@ absl::StatusOr<std::vector<Json>> ResolveLoop(const StepRun& step) {
   const std::string path = absl::StrCat(step.owner->path, ".loop_argument");
   Json value = step.node().loop_argument.value_or(nullptr);
   if (value.is_string()) {
-    auto expanded =
-        Expand(value.get_ref<const std::string&>(), [&](const TemplateReference& reference) {
+    auto expanded = Expand(
+        value.get_ref<const std::string&>(),
+        [&](const TemplateReference& reference) {
           return ContentValue(step, reference, kLoopArtifactLimit);
-        });
+        },
+        StyleOf(step));
     if (!expanded.ok()) return At(place, path, expanded.status());
     value = *std::move(expanded);
   }
@@ -178,6 +203,7 @@ absl::StatusOr<std::vector<Json>> ResolveLoop(const StepRun& step) {
                     absl::StrCat("must be a JSON list: ", parsed.status().message())));
     }
     value = *std::move(parsed);
+    if (step.run().pipeline->compat) MakeFloats(&value);
   }
   if (!value.is_array()) {
     return At(place, path,
@@ -198,12 +224,17 @@ absl::StatusOr<bool> ResolveCondition(const StepRun& step, std::string* text) {
   if (condition.empty()) return true;
   const Place place = FieldPlace(step.node(), "condition");
   const std::string path = absl::StrCat(step.owner->path, ".condition");
-  auto expanded = ExpandText(condition, [&](const TemplateReference& reference) {
-    return ContentValue(step, reference, kConditionArtifactLimit);
-  });
+  auto expanded = ExpandText(
+      condition,
+      [&](const TemplateReference& reference) {
+        return ContentValue(step, reference, kConditionArtifactLimit);
+      },
+      StyleOf(step));
   if (!expanded.ok()) return At(place, path, expanded.status());
   *text = *expanded;
-  auto result = EvaluateCondition(*expanded);
+  if (expanded->empty() && step.run().pipeline->compat) return true;
+  auto result = step.run().pipeline->compat ? EvaluatePaddleFlowCondition(*expanded)
+                                            : EvaluateCondition(*expanded);
   if (!result.ok()) return At(place, path, result.status());
   return *result;
 }

@@ -88,10 +88,13 @@ std::string WithoutShell(std::string text) {
 class Filler {
  public:
   explicit Filler(const StartRequest& request) : request_(request) {
-    const std::string item =
-        request.loop_argument.is_null() ? "" : ValueText(request.loop_argument);
+    const bool compat = request.pipeline->compat;
+    style_ = compat ? TemplateStyle::kPaddleFlow : TemplateStyle::kOurs;
+    const std::string item = request.loop_argument.is_null() ? ""
+                             : compat                        ? GoText(request.loop_argument)
+                                                             : ValueText(request.loop_argument);
     system_ = {{"PF_RUN_ID", request.run_id},
-               {"PF_STEP_NAME", request.step_name},
+               {"PF_STEP_NAME", compat ? request.node->name : request.step_name},
                {"PF_USER_NAME", request.created_by},
                {"PF_LOOP_ARGUMENT", item}};
     for (const auto& [name, artifacts] : request.inputs) paths_[name] = JoinedPaths(artifacts);
@@ -99,14 +102,18 @@ class Filler {
   }
 
   const std::map<std::string, std::string>& system() const { return system_; }
+  TemplateStyle style() const { return style_; }
 
   absl::StatusOr<std::string> Text(const std::string& text, bool for_key, bool artifacts) const {
     const OwnNames names{&request_.parameters, artifacts ? &paths_ : nullptr};
-    return ExpandText(text, [&](const TemplateReference& reference) -> absl::StatusOr<Json> {
-      ASSIGN_OR_RETURN(Json value, OwnValue(names, system_, reference));
-      if (for_key) return Json(absl::StrCat("{{", reference.name, "}}"));
-      return value;
-    });
+    return ExpandText(
+        text,
+        [&](const TemplateReference& reference) -> absl::StatusOr<Json> {
+          ASSIGN_OR_RETURN(Json value, OwnValue(names, system_, reference));
+          if (for_key) return Json(absl::StrCat("{{", reference.name, "}}"));
+          return value;
+        },
+        style_);
   }
 
   absl::StatusOr<std::map<std::string, std::string>> Env(
@@ -126,7 +133,7 @@ class Filler {
   absl::StatusOr<std::vector<std::string>> Argv(const Command& command, bool for_key) const {
     std::vector<std::string> argv;
     const std::string path = absl::StrCat(request_.node_path, ".command");
-    if (!command.shell.empty()) {
+    if (!command.shell.empty() || command.argv.empty()) {
       auto text = Text(command.shell, for_key, true);
       if (!text.ok()) return At(command.place, path, text.status());
       if (request_.pipeline->compat) text = WithoutShell(*std::move(text));
@@ -142,6 +149,7 @@ class Filler {
 
  private:
   const StartRequest& request_;
+  TemplateStyle style_;
   std::map<std::string, std::string> system_, paths_;
 };
 
@@ -151,7 +159,7 @@ Command MemberCommand(const Node& node, const Member& member) {
 }
 
 std::string ShownCommand(const std::vector<std::string>& argv, const Command& command) {
-  return command.shell.empty() ? absl::StrJoin(argv, " ") : argv.back();
+  return command.argv.empty() ? argv.back() : absl::StrJoin(argv, " ");
 }
 
 // The image that the step names, or the pipeline for all its steps; empty: none.
@@ -211,7 +219,7 @@ std::string EncodedCommand(const std::vector<std::string>& argv) {
 }
 
 // Whether one of the texts that make the step's processes has the template {{name}}.
-bool Uses(const Node& node, const std::string& name) {
+bool Uses(const Node& node, const std::string& name, TemplateStyle style) {
   std::vector<const std::string*> texts = {&node.command.shell};
   for (const std::string& argument : node.command.argv) texts.push_back(&argument);
   for (const auto& [variable, value] : node.env) texts.push_back(&value);
@@ -222,7 +230,7 @@ bool Uses(const Node& node, const std::string& name) {
     }
   }
   for (const std::string* text : texts) {
-    const auto templates = FindTemplates(*text);
+    const auto templates = FindTemplates(*text, style);
     if (!templates.ok()) continue;
     for (const TemplateReference& reference : *templates) {
       if (reference.node.empty() && reference.name == name) return true;
@@ -233,12 +241,12 @@ bool Uses(const Node& node, const std::string& name) {
 
 // The parameter that holds the loop's list and serves for nothing else, or "". An iteration's
 // result depends on its own item, not on what else is in the list.
-std::string LoopListParameter(const Node& node) {
+std::string LoopListParameter(const Node& node, TemplateStyle style) {
   if (!node.loop_argument || !node.loop_argument->is_string()) return "";
   const auto templates = FindTemplates(node.loop_argument->get_ref<const std::string&>());
   if (!templates.ok() || templates->size() != 1) return "";
   const std::string& name = templates->front().name;
-  return Uses(node, name) ? "" : name;
+  return Uses(node, name, style) ? "" : name;
 }
 
 absl::StatusOr<KeyInputs> MakeKeyInputs(const StartRequest& request, const Filler& filler) {
@@ -248,7 +256,7 @@ absl::StatusOr<KeyInputs> MakeKeyInputs(const StartRequest& request, const Fille
   inputs.node = request.node_path;
   inputs.docker_env = ImageOf(request);
   inputs.parameters = request.parameters;
-  inputs.parameters.erase(LoopListParameter(node));
+  inputs.parameters.erase(LoopListParameter(node, filler.style()));
   inputs.loop_argument = request.loop_argument;
   inputs.inputs = request.inputs;
   ASSIGN_OR_RETURN(inputs.env, filler.Env(node.env, request.node_path, true));

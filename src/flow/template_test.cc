@@ -37,6 +37,45 @@ TEST(Template, FindsReferencesWithPlacesAndBlanks) {
   EXPECT_EQ((*found)[2].node, "PF_PARENT");
 }
 
+TEST(Template, LeavesInPaddleFlowWhatIsNoReference) {
+  const auto names = [](std::string_view text) {
+    const auto references = FindTemplates(text, TemplateStyle::kPaddleFlow);
+    std::string found;
+    for (const TemplateReference& reference : references.value()) {
+      found += reference.node + "." + reference.name + " ";
+    }
+    return found;
+  };
+  EXPECT_EQ(names("{{lr}} {{\n lr }} {{a-b.c}} {{.Names}} {{1x}}"), ".lr .lr a-b.c .Names .1x ");
+  EXPECT_EQ(names("{{json .}} {{a.b.c}} {{ {{lr}} }} {{{lr}}} {{a-}} {{}} {{lr"), ".lr .lr ");
+  EXPECT_FALSE(HasTemplates("{{json .}}", TemplateStyle::kPaddleFlow));
+  EXPECT_TRUE(HasTemplates("{{json .}}"));
+  EXPECT_EQ(
+      *ExpandText("{{json .}} {{whole}} {{list}} {{huge}}", LookUpIt, TemplateStyle::kPaddleFlow),
+      "{{json .}} 2 [1 a] 1000000000000000000000");
+  EXPECT_EQ(*Expand("{{whole}}", LookUpIt, TemplateStyle::kPaddleFlow), base::Json(2.0));
+}
+
+TEST(Template, PrintsValuesAsGoDoes) {
+  const std::vector<std::pair<base::Json, std::string>> cases = {
+      {"a", "a"},
+      {3, "3"},
+      {3.0, "3"},
+      {0.1, "0.1"},
+      {999999.0, "999999"},
+      {1000000.0, "1e+06"},
+      {1234567.0, "1.234567e+06"},
+      {0.0001, "0.0001"},
+      {0.00001, "1e-05"},
+      {-2.5e-7, "-2.5e-07"},
+      {true, "true"},
+      {nullptr, "<nil>"},
+      {base::Json::array({1, base::Json::array({"", "a"}), 2.0}), "[1 [ a] 2]"},
+      {base::Json::object({{"b", 1}, {"a", "x"}}), "map[a:x b:1]"},
+  };
+  for (const auto& [value, text] : cases) EXPECT_EQ(GoText(value), text);
+}
+
 TEST(Template, RefusesBracesThatAreNoReferenceAndQuotesThem) {
   for (const std::string bad : {"{{", "{{}}", "{{ }}", "{{a.b.c}}", "{{1x}}", "{{a-b}}", "{{a b}}",
                                 "{{.a}}", "{{a.}}", "{{ a . b }}", "{{a}", "{{{a}}}", "{{é}}"}) {

@@ -57,7 +57,8 @@ int Validate(const Invocation& call, const base::Config&) {
     return 2;
   }
   const int steps = CountSteps(pipeline->entry_points) + (pipeline->post_process ? 1 : 0);
-  std::printf("%s: \"%s\" is right, %d steps\n", call.file.c_str(), pipeline->name.c_str(), steps);
+  std::printf("%s: \"%s\" is right, %d step%s\n", call.file.c_str(), pipeline->name.c_str(), steps,
+              steps == 1 ? "" : "s");
   return 0;
 }
 
