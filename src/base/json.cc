@@ -57,6 +57,9 @@ Result<Json> ParseJson(std::string_view text, const JsonLimits& limits) {
     return Json::parse(text);
   } catch (const Json::parse_error& error) {
     return Status(Code::kInvalidArgument, "not valid JSON at " + Place(text, error.byte));
+  } catch (const Json::out_of_range&) {
+    // 1e400 is JSON, but no number of ours.
+    return Status(Code::kInvalidArgument, "a number in this JSON is out of range");
   }
 }
 

@@ -17,6 +17,15 @@ TEST(Json, SaysWhereASyntaxErrorIs) {
   EXPECT_EQ(status.message(), "not valid JSON at line 2, column 8");
 }
 
+TEST(Json, RefusesNumbersOutOfRange) {
+  for (const char* text : {"1e400", "[-1e999]", "{\"a\": 1e400}"}) {
+    const Status status = ParseJson(text).status();
+    EXPECT_EQ(status.code(), Code::kInvalidArgument) << text;
+    EXPECT_EQ(status.message(), "a number in this JSON is out of range") << text;
+  }
+  EXPECT_TRUE(ParseJson("1e308").ok());
+}
+
 TEST(Json, RefusesDepthAndSizeBeforeBuilding) {
   const std::string deep = std::string(100'000, '[') + std::string(100'000, ']');
   EXPECT_EQ(ParseJson(deep).status().code(), Code::kOutOfRange);
