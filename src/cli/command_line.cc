@@ -321,6 +321,25 @@ void Describe(const CLI::App* app, const std::string& path, std::vector<Completi
   }
 }
 
+// `regatta run explain RUN STEP` is what people type who mean `runs explain`. A pipeline whose file
+// is called "explain" has nothing behind it.
+bool MeansRunsExplain(const Invocation& call, const std::vector<std::string>& extras) {
+  return call.file == "explain" && extras.size() == 2 && !extras[0].starts_with('-') &&
+         !extras[1].starts_with('-');
+}
+
+// What to say of a word too many.
+std::string Unexpected(const CLI::App* command, const Invocation& call, const std::string& word) {
+  if (command->get_name() == "run") {
+    for (const char* other : {"explain", "list", "logs", "retry", "show", "stop"}) {
+      if (call.file != other) continue;
+      return absl::StrCat("regatta: \"run ", other, "\" is no command; did you mean `regatta runs ",
+                          other, "`?");
+    }
+  }
+  return absl::StrCat("regatta: \"", word, "\" is one argument too many; ", HelpHint(command));
+}
+
 }  // namespace
 
 Parsed ParseCommandLine(const std::vector<std::string>& arguments) {
@@ -346,12 +365,18 @@ Parsed ParseCommandLine(const std::vector<std::string>& arguments) {
   } catch (const CLI::ExtrasError&) {
     const std::vector<std::string> extras = app->remaining(true);
     const std::string word = extras.empty() ? "" : extras.front();
+    if (deepest->get_name() == "run" && MeansRunsExplain(syntax.invocation, extras)) {
+      syntax.invocation.command = "runs explain";
+      syntax.invocation.run_id = extras[0];
+      syntax.invocation.step = extras[1];
+      parsed.invocation = std::move(syntax.invocation);
+      return parsed;
+    }
     const std::string name = word.substr(0, word.find('='));
-    parsed.err = word.starts_with('-')
-                     ? absl::StrCat("regatta: unknown option \"", name, "\"",
-                                    base::DidYouMean(name, FlagNames(deepest)))
-                     : absl::StrCat("regatta: \"", word, "\" is one argument too many");
-    absl::StrAppend(&parsed.err, "; ", HelpHint(deepest));
+    parsed.err = word.starts_with('-') ? absl::StrCat("regatta: unknown option \"", name, "\"",
+                                                      base::DidYouMean(name, FlagNames(deepest)),
+                                                      "; ", HelpHint(deepest))
+                                       : Unexpected(deepest, syntax.invocation, word);
     parsed.exit_code = 2;
     return parsed;
   } catch (const CLI::ParseError& error) {

@@ -59,6 +59,30 @@ TEST(CommandLine, HelpIsNoError) {
   EXPECT_THAT(ParseCommandLine({}).out, HasSubstr("regatta run pipeline.yaml"));
 }
 
+TEST(CommandLine, RunExplainMeansRunsExplain) {
+  const Parsed parsed = ParseCommandLine({"run", "explain", "last", "train", "--home", "/tmp/h"});
+  ASSERT_TRUE(parsed.invocation.has_value()) << parsed.err;
+  EXPECT_EQ(parsed.invocation->command, "runs explain");
+  EXPECT_EQ(parsed.invocation->run_id, "last");
+  EXPECT_EQ(parsed.invocation->step, "train");
+  EXPECT_EQ(parsed.invocation->settings.at("home"), "/tmp/h");
+
+  // A file may have that name.
+  for (const std::vector<std::string>& words :
+       {std::vector<std::string>{"run", "explain"}, {"run", "./explain", "-p", "a=1"}}) {
+    const Parsed file = ParseCommandLine(words);
+    ASSERT_TRUE(file.invocation.has_value()) << file.err;
+    EXPECT_EQ(file.invocation->command, "run");
+    EXPECT_EQ(file.invocation->file, words[1]);
+  }
+  EXPECT_THAT(ParseCommandLine({"run", "explain", "last"}).err,
+              HasSubstr("did you mean `regatta runs explain`"));
+  EXPECT_THAT(ParseCommandLine({"run", "show", "last"}).err,
+              HasSubstr("did you mean `regatta runs show`"));
+  EXPECT_THAT(ParseCommandLine({"run", "a.yaml", "b.yaml"}).err,
+              HasSubstr("\"b.yaml\" is one argument too many"));
+}
+
 TEST(CommandLine, CompletionKnowsCommandsAndFlags) {
   for (const char* shell : {"bash", "zsh", "fish"}) {
     const std::string script = CompletionScript(shell);

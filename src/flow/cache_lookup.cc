@@ -76,7 +76,11 @@ absl::Status ExplainMiss(store::Store& store, const CacheQuestion& question, std
     if (const auto it = old.find(part.name); it != old.end()) shown.previous = it->second;
     shown.changed = !latest.empty() && shown.previous != part.value;
     report.parts.push_back(std::move(shown));
+    old.erase(part.name);
   }
+  // What the earlier key had and this one has not.
+  for (const auto& [name, value] : old) report.parts.push_back({name, "", value, true});
+
   if (!refused.empty()) {
     report.reason = std::move(refused);
     return absl::OkStatus();

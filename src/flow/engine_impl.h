@@ -159,6 +159,8 @@ class EngineImpl : public Engine, public base::EventSink {
     base::Json detail;
   };
   absl::StatusOr<StepRow> ReadStep(const std::string& run_id, const std::string& step_id);
+  // What a pending step waits for, to be told to whoever asks.
+  absl::StatusOr<std::string> WhyItWaits(const StepView& step);
   void OverlayStorageProblem(RunView& run);
 
   StepRun* FindStep(const std::string& run_id, const std::string& step_id);

@@ -80,7 +80,7 @@ TEST_F(EngineRecoveryTest, TriesAgainWhenTheProcessesVanishedToo) {
   machine_.Finish("a", job::JobState::kFailed, "lost with the machine", /*vanished=*/true);
   Open();
   ASSERT_TRUE(WaitUntil([&] { return Step(id, "a").attempts == 2; }));
-  EXPECT_EQ(Step(id, "a").reason, "attempt 2: lost with the machine");
+  EXPECT_EQ(Step(id, "a").reason, "attempt 2 after: lost with the machine");
   machine_.Finish("a", job::JobState::kSucceeded);
   EXPECT_EQ(WaitForEnd(id).state, RunState::kSucceeded);
   EXPECT_EQ(machine_.LaunchesOf("a"), 2);

@@ -215,7 +215,7 @@ void EngineImpl::RunAgain(StepRun& step, const std::string& why, base::Micros pa
   spec.id = base::NewUlid();
   spec.directory = JobFolder(step, step.attempts);
   step.SetSpec(std::move(spec));
-  step.reason = absl::StrCat("attempt ", step.attempts, ": ", why);
+  step.reason = absl::StrCat("attempt ", step.attempts, " after: ", why);
   step.detail->cache.reason = step.reason;
   jobs_[step.job_id] = &step;
   if (pause == 0) {

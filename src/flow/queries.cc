@@ -280,12 +280,49 @@ absl::StatusOr<EngineImpl::StepRow> EngineImpl::ReadStep(const std::string& run_
   return step;
 }
 
+absl::StatusOr<std::string> EngineImpl::WhyItWaits(const StepView& step) {
+  constexpr int kShown = 5;
+  std::string where = "run_id = ? AND state NOT IN ('succeeded', 'skipped', 'cancelled') AND ";
+  std::vector<Value> params = {step.run_id};
+  if (step.kind == "post_process") {
+    where += "kind <> 'post_process'";
+  } else if (step.deps.empty()) {
+    where += "1 = 0";
+  } else {
+    where += "parent_id = ? AND node IN (";
+    params.emplace_back(step.parent_id);
+    const std::size_t dot = step.node.rfind('.');
+    const std::string prefix = dot == std::string::npos ? "" : step.node.substr(0, dot + 1);
+    for (const std::string& dep : step.deps) {
+      where += where.back() == '(' ? "?" : ",?";
+      params.emplace_back(absl::StrCat(prefix, dep));
+    }
+    where += ")";
+  }
+  ASSIGN_OR_RETURN(const std::vector<Row> rows,
+                   store_.Read(absl::StrCat("SELECT name, state FROM flow_steps WHERE ", where,
+                                            " ORDER BY ordinal LIMIT ", kShown + 1),
+                               params));
+  if (rows.empty()) return "waits for its turn: no more steps run at once (parallelism)";
+  std::string reason;
+  for (int i = 0; i < static_cast<int>(rows.size()); ++i) {
+    const Row& row = rows[static_cast<std::size_t>(i)];
+    absl::StrAppend(&reason, i == 0 ? "waits for " : ", ");
+    if (i == kShown) return absl::StrCat(reason, "and more");
+    absl::StrAppend(&reason, row.Text(0), " (", row.Text(1), ")");
+  }
+  return reason;
+}
+
 absl::StatusOr<StepDetail> EngineImpl::GetStep(const std::string& run_id,
                                                const std::string& step_id) {
   ASSIGN_OR_RETURN(const StepRow row, ReadStep(run_id, step_id));
   const Json& detail = row.detail;
   StepDetail step;
   static_cast<StepView&>(step) = row.view;
+  if (step.state == StepState::kPending && step.reason.empty()) {
+    ASSIGN_OR_RETURN(step.reason, WhyItWaits(step));
+  }
   step.command = detail.value("command", "");
   step.condition = detail.value("condition", "");
   step.interpreter = detail.value("interpreter", "");

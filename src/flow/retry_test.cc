@@ -35,7 +35,7 @@ TEST_F(RetryTest, TriesAgainUntilItSucceeds) {
   const StepDetail step = Step(run.id, "a");
   EXPECT_EQ(step.attempts, 3);
   EXPECT_EQ(machine_.LaunchesOf("a"), 3);
-  EXPECT_THAT(step.reason, HasSubstr("attempt 3: rank 0 exited with code 3"));
+  EXPECT_THAT(step.reason, HasSubstr("attempt 3 after: rank 0 exited with code 3"));
 }
 
 TEST_F(RetryTest, GivesUpAtTheLimit) {

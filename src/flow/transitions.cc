@@ -145,6 +145,7 @@ void EngineImpl::StopStep(StepRun& step, const std::string& reason, bool now) {
       return;
   }
   if (step.is_dag()) {
+    step.reason = absl::StrCat("its steps were stopped ", reason);
     if (step.state == StepState::kRunning) step.run().SetState(step, StepState::kTerminating);
     StopScope(*step.children, reason, now);
     return;

@@ -206,6 +206,17 @@ absl::StatusOr<int> FollowLog(const Invocation& call, const base::Config& settin
   }
 }
 
+// Why the step is in its state. A step that ran says why it had to.
+std::string ReasonOf(const base::Json& step) {
+  std::string reason = step.value("reason", "");
+  const std::string state = step.value("state", "");
+  if (!reason.empty()) return reason;
+  if (step.value("kind", "") == "dag") {
+    return state == "running" ? "its steps are at work" : "its steps succeeded or were skipped";
+  }
+  return "-";
+}
+
 absl::StatusOr<int> Explain(const Invocation& call, Connection& connection) {
   ApiClient& api = *connection.api;
   ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
@@ -214,9 +225,17 @@ absl::StatusOr<int> Explain(const Invocation& call, Connection& connection) {
   const base::Json& cache = step["cache"];
   if (call.json) return PrintJson(cache);
   const Terminal terminal = LookAtTerminal();
-  std::printf("step      %s (%s)\nreason    %s\ncache     %s: %s\n", step.value("name", "").c_str(),
-              step.value("state", "").c_str(), step.value("reason", "").c_str(),
-              cache.value("outcome", "").c_str(), cache.value("reason", "").c_str());
+  std::printf("step      %s (%s)\nreason    %s\n", step.value("name", "").c_str(),
+              step.value("state", "").c_str(), ReasonOf(step).c_str());
+  if (const std::string condition = step.value("condition", ""); !condition.empty()) {
+    std::printf("condition %s\n", condition.c_str());
+  }
+  const std::string outcome = cache.value("outcome", "");
+  if (outcome == "disabled") {
+    std::printf("cache     off for this step; `cache: {enable: true}` would turn it on\n");
+  } else if (outcome == "hit" || outcome == "miss") {
+    std::printf("cache     %s: %s\n", outcome.c_str(), cache.value("reason", "").c_str());
+  }
   if (const std::string from = cache.value("from_run_id", ""); !from.empty()) {
     std::printf("taken from run %s, step %s\n", from.c_str(),
                 cache.value("from_step_id", "").c_str());
@@ -229,10 +248,11 @@ absl::StatusOr<int> Explain(const Invocation& call, Connection& connection) {
   std::printf("\n  %-28s  %-*s  %s\n", "PART OF THE KEY", kColumns, "NOW", "NEAREST EARLIER RUN");
   for (const base::Json& part : cache["parts"]) {
     const bool changed = part.value("changed", false);
+    const std::string value = part.value("value", "");
     const std::string line = absl::StrCat(
         changed ? "* " : "  ", absl::StrFormat("%-28s", part.value("name", "")), "  ",
-        absl::StrFormat("%-*s", kColumns, Fit(terminal, part.value("value", ""), kColumns)), "  ",
-        Fit(terminal, part.value("previous", "-"), kColumns));
+        absl::StrFormat("%-*s", kColumns, Fit(terminal, value.empty() ? "-" : value, kColumns)),
+        "  ", Fit(terminal, part.value("previous", "-"), kColumns));
     std::printf("%s\n", Paint(terminal, changed ? Colour::kYellow : Colour::kNone, line).c_str());
   }
   return 0;
