@@ -74,7 +74,9 @@ absl::StatusOr<std::vector<Entry>> Walk(const fs::path& root) {
 // bytes. Modes and times are left out, so that a copy on another machine has the same digest.
 absl::Status DigestFolder(const fs::path& root, bool any_links, Artifact& artifact) {
   ASSIGN_OR_RETURN(const std::vector<Entry> entries, Walk(root));
-  const fs::path real_root = fs::canonical(root);
+  std::error_code gone;
+  const fs::path real_root = fs::canonical(root, gone);
+  if (gone) return absl::NotFoundError(absl::StrCat(root.string(), " is gone again"));
   base::Sha256 hash;
   hash.Update("regatta-folder-1\n");
   for (const Entry& entry : entries) {
@@ -138,11 +140,15 @@ absl::StatusOr<Artifact> DigestPath(const std::string& path, const std::string& 
     std::error_code error;
     const fs::path target = fs::canonical(path, error);
     const fs::path root = fs::weakly_canonical(allowed_root);
-    if (!any_links && (error || !IsInside(target, root))) {
+    if (!any_links && error) {
       return absl::FailedPreconditionError(
-          absl::StrCat(path, " is a link that leaves ", allowed_root,
-                       error ? "" : absl::StrCat(" (to ", target.string(), ")"),
-                       "; write or copy the file there instead"));
+          absl::StrCat(path, " is a link to ", fs::read_symlink(path, error).string(),
+                       ", which is not there; write or copy the file there instead"));
+    }
+    if (!any_links && !IsInside(target, root)) {
+      return absl::FailedPreconditionError(absl::StrCat(path, " is a link that leaves ",
+                                                        allowed_root, " (to ", target.string(),
+                                                        "); write or copy the file there instead"));
     }
     if (stat(path.c_str(), &info) != 0) {
       if (errno == ENOENT) return artifact;

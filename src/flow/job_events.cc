@@ -5,6 +5,7 @@
 #include "base/fault.h"
 #include "base/ulid.h"
 #include "flow/engine_impl.h"
+#include "flow/resolve.h"
 
 namespace regatta::flow {
 namespace {
@@ -50,17 +51,24 @@ std::string FailureReason(const job::JobStatus& status, const std::string& folde
   return reason;
 }
 
+struct ExpectedOutput {
+  std::string name, path;
+  Place place;        // where the pipeline asks for it
+  std::string field;  // "train.artifacts.output.model"
+};
+
 absl::StatusOr<std::map<std::string, ArtifactList>> ReadOutputs(
-    const std::vector<std::pair<std::string, std::string>>& paths, const std::string& run_folder) {
+    const std::vector<ExpectedOutput>& expected, const std::string& run_folder) {
   std::map<std::string, ArtifactList> outputs;
-  for (const auto& [name, path] : paths) {
-    ASSIGN_OR_RETURN(Artifact artifact, DigestPath(path, run_folder));
-    if (artifact.kind == "missing") {
-      return absl::FailedPreconditionError(
+  for (const auto& [name, path, place, field] : expected) {
+    auto artifact = DigestPath(path, run_folder);
+    if (artifact.ok() && artifact->kind == "missing") {
+      artifact = absl::FailedPreconditionError(
           absl::StrCat("its command succeeded but did not write its output artifact ", name,
                        " (expected at ", path, ")"));
     }
-    outputs[name] = {std::move(artifact)};
+    if (!artifact.ok()) return At(place, field, artifact.status());
+    outputs[name] = {*std::move(artifact)};
   }
   return outputs;
 }
@@ -146,17 +154,18 @@ void EngineImpl::HandleJobStatus(const std::string& job_id) {
 }
 
 void EngineImpl::JobSucceeded(StepRun& step) {
-  std::vector<std::pair<std::string, std::string>> paths;
+  std::vector<ExpectedOutput> expected;
   std::int64_t bytes = 0;
   for (const OutputArtifact& output : step.node().outputs) {
-    paths.emplace_back(output.name, OutputPath(step, output.name));
-    bytes += SizeUpTo(paths.back().second, kInlineBytes);
+    expected.push_back({output.name, OutputPath(step, output.name), output.place,
+                        absl::StrCat(step.owner->path, ".artifacts.output.", output.name)});
+    bytes += SizeUpTo(expected.back().path, kInlineBytes);
   }
-  if (bytes <= kInlineBytes) return ApplyOutputs(step, ReadOutputs(paths, step.run().folder));
+  if (bytes <= kInlineBytes) return ApplyOutputs(step, ReadOutputs(expected, step.run().folder));
   step.busy = true;
   background_->Run(
-      [this, paths, folder = step.run().folder, run_id = step.run().id, step_id = step.id] {
-        auto outputs = ReadOutputs(paths, folder);
+      [this, expected, folder = step.run().folder, run_id = step.run().id, step_id = step.id] {
+        auto outputs = ReadOutputs(expected, folder);
         Post([this, run_id, step_id, outputs = std::move(outputs)]() mutable {
           StepRun* step = FindStep(run_id, step_id);
           if (step == nullptr) return;

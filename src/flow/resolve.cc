@@ -195,6 +195,10 @@ absl::StatusOr<std::vector<Json>> ResolveLoop(const StepRun& step) {
     if (!expanded.ok()) return At(place, path, expanded.status());
     value = *std::move(expanded);
   }
+  if (value.is_string() && value.get_ref<const std::string&>().empty()) {
+    return At(place, path,
+              absl::InvalidArgumentError("must be a list like [1, 2], but there is nothing"));
+  }
   if (value.is_string()) {
     auto parsed = base::ParseJson(value.get_ref<const std::string&>());
     if (!parsed.ok()) {

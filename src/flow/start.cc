@@ -57,8 +57,11 @@ void EngineImpl::StartNode(NodeRun& node) {
   for (std::size_t i = 1; i < items->size(); ++i) {
     const std::string name = absl::StrCat(node.node->name, "-", i);
     if (node.scope->Find(name) == nullptr) continue;
-    return FailStep(first, absl::StrCat("iteration ", i, " of its loop would be called \"", name,
-                                        "\" as another step is; rename that one"));
+    const absl::Status clash = absl::InvalidArgumentError(absl::StrCat(
+        "iteration ", i, " would be called \"", name, "\" as another step is; rename that one"));
+    return FailStep(first, std::string(At(FieldPlace(*node.node, "loop_argument"),
+                                          absl::StrCat(node.path, ".loop_argument"), clash)
+                                           .message()));
   }
   first.loop_index = 0;
   first.loop_argument = (*items)[0];
