@@ -1,4 +1,9 @@
 #include <gmock/gmock.h>
+#include <sys/stat.h>
+
+#include <ctime>
+#include <functional>
+#include <tuple>
 
 #include "flow/testing/engine_bench.h"
 
@@ -241,6 +246,11 @@ std::vector<Bad> References() {
        "p.yaml:7:25: entry_points.b.artifacts.input.i: step \"a\" is disabled"},
       {"PF_PARENT at the top", B("    parameters: {x: \"{{PF_PARENT.k}}\"}\n"),
        "p.yaml:6:18: entry_points.b.parameters.x: PF_PARENT has no meaning outside a DAG"},
+      {"PF_PARENT's item without a loop",
+       B("  d:\n    entry_points:\n      s: {command: x, parameters: {x: "
+         "\"{{PF_PARENT.PF_LOOP_ARGUMENT}}\"}}\n"),
+       "p.yaml:8:36: entry_points.d.entry_points.s.parameters.x: the DAG \"d\" has no "
+       "loop_argument"},
       {"PF_PARENT without the parameter",
        B("  d:\n    entry_points:\n      s: {command: x, parameters: {x: \"{{PF_PARENT.k}}\"}}\n"),
        "p.yaml:8:36: entry_points.d.entry_points.s.parameters.x: the DAG \"d\" has no parameter"},
@@ -307,6 +317,10 @@ std::vector<Bad> Values() {
        "p.yaml:6:20: entry_points.b.loop_argument: "},
       {"loop over another step's parameter", B("    deps: a\n    loop_argument: \"{{a.k}}\"\n"),
        "p.yaml:7:20: entry_points.b.loop_argument: "},
+      {"truth value in a loop's JSON", B("    loop_argument: '[1, [true]]'\n"),
+       "p.yaml:6:20: entry_points.b.loop_argument: its items must be texts, numbers or lists"},
+      {"number out of range in a loop's JSON", B("    loop_argument: '[1e400]'\n"),
+       "p.yaml:6:20: entry_points.b.loop_argument: a number in this JSON is out of range"},
       {"template in a loop's JSON", B("    loop_argument: '[\"{{PF_RUN_ID}}\"]'\n"),
        "p.yaml:6:20: entry_points.b.loop_argument: a list item may hold no template"},
       {"condition syntax", B("    condition: \"1 >\"\n"),
@@ -327,6 +341,7 @@ class BadInput : public EngineTest {
     const auto page = engine_->ListRuns({});
     ASSERT_TRUE(page.ok()) << page.status();
     EXPECT_EQ(page->total, 0);
+    EXPECT_EQ(engine_->LastEventId(), 0);
     EXPECT_TRUE(std::filesystem::is_empty(folder_ + "/state/runs"));
     EXPECT_TRUE(machine_.Launched().empty());
   }
@@ -338,7 +353,9 @@ class BadInput : public EngineTest {
       RunRequest request = Request(bad.yaml);
       request.source = "p.yaml";
       std::vector<Problem> problems;
+      const std::clock_t before = std::clock();
       const auto created = engine_->CreateRun(request, &problems);
+      EXPECT_LT(std::clock() - before, CLOCKS_PER_SEC);  // of work, not of waiting
       EXPECT_EQ(created.status().code(), absl::StatusCode::kInvalidArgument);
       ASSERT_FALSE(problems.empty());
       EXPECT_THAT(problems.front().ToString(), StartsWith(bad.first));
@@ -407,6 +424,11 @@ TEST_F(BadContent, OfALoopFailsItsStepWithThePlace) {
   EXPECT_THAT(Reason(loop, "{\"a\": 1}"), StartsWith(place + "must be a list like [1, 2]"));
   EXPECT_THAT(Reason(loop, "12"), StartsWith(place + "must be a list like [1, 2]"));
   EXPECT_THAT(Reason(loop, "[1,"), StartsWith(place + "must be a JSON list: "));
+  EXPECT_THAT(Reason(loop, ""), StartsWith(place + "must be a list like [1, 2], but there is not"));
+  EXPECT_THAT(Reason(loop, "[1e400]"),
+              StartsWith(place + "must be a JSON list: a number in this JSON is out of range"));
+  EXPECT_THAT(Reason(loop, std::string(1000, '[') + std::string(1000, ']')),
+              StartsWith(place + "must be a JSON list: JSON is nested deeper than the limit"));
   EXPECT_THAT(Reason(loop, std::string("\x7f"
                                        "ELF\0\0\x01",
                                        7)),
@@ -430,6 +452,58 @@ TEST_F(BadContent, OfAConditionFailsItsStepWithThePlace) {
               StartsWith(place + "input artifact \"i\" is a binary file"));
   EXPECT_THAT(Reason("condition: \"{{i}} == 1\"", "", true),
               StartsWith(place + "input artifact \"i\" is not a file"));
+}
+
+TEST_F(BadContent, OfALoopThatClashesFailsItsStepWithThePlace) {
+  Open();
+  RunRequest request = Request(
+      "name: p\nentry_points:\n  a: {command: x, loop_argument: [1, 2]}\n  a-1: {command: x}\n");
+  request.source = "p.yaml";
+  EXPECT_THAT(Step(Run(request).id, "a").reason,
+              StartsWith("p.yaml:3:34: a.loop_argument: iteration 1 would be called \"a-1\""));
+}
+
+// An output that is not what a command may leave there: each with how it is made.
+TEST_F(BadContent, OfAnOutputFailsItsStepWithThePlace) {
+  const std::vector<std::tuple<const char*, std::function<void(const std::string&)>, std::string>>
+      table = {
+          {"never written", [](const std::string&) {}, "its command succeeded but did not write"},
+          {"a link out of the run",
+           [](const std::string& path) { std::filesystem::create_symlink("/etc", path); },
+           " (to /etc); write or copy the file there instead"},
+          {"a link to nothing",
+           [](const std::string& path) { std::filesystem::create_symlink("nowhere", path); },
+           " is a link to nowhere, which is not there"},
+          {"a link to itself",
+           [](const std::string& path) { std::filesystem::create_symlink("o", path); },
+           " is a link to o, which is not there"},
+          {"a folder with a link out of it",
+           [](const std::string& path) {
+             std::filesystem::create_directory(path);
+             std::filesystem::create_symlink("/etc/hostname", path + "/l");
+           },
+           "/l is a link that leaves the artifact (to /etc/hostname)"},
+          {"a pipe", [](const std::string& path) { mkfifo(path.c_str(), 0600); },
+           " is neither a file nor a folder"},
+      };
+  Open();
+  for (const auto& [what, make, message] : table) {
+    SCOPED_TRACE(what);
+    machine_.on_submit = [make = make](const job::JobSpec& spec) {
+      make(spec.env.at("PF_OUTPUT_ARTIFACT_O"));
+      return job::JobState::kSucceeded;
+    };
+    RunRequest request = Request(
+        "name: p\nentry_points:\n  d:\n    entry_points:\n"
+        "      s: {command: x, artifacts: {output: [o]}}\n");
+    request.source = "p.yaml";
+    const RunDetail run = Run(request);
+    EXPECT_EQ(run.state, RunState::kFailed);
+    const std::string reason = Step(run.id, "d.s").reason;
+    EXPECT_THAT(reason, StartsWith("p.yaml:5:44: d.s.artifacts.output.o: "));
+    EXPECT_THAT(reason, HasSubstr(message));
+    EXPECT_EQ(run.message, "step \"d.s\" failed: " + reason);
+  }
 }
 
 }  // namespace
