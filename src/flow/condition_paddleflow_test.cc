@@ -3,7 +3,10 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <iterator>
+#include <random>
 #include <string>
+#include <string_view>
 #include <utility>
 #include <vector>
 
@@ -122,6 +125,27 @@ TEST(PaddleFlowCondition, FailsAtRunTimeOverTypes) {
         << text;
     EXPECT_TRUE(CheckPaddleFlowConditionSyntax(text).ok()) << text;
   }
+}
+
+// What can be computed has good syntax; nothing ends the program.
+TEST(PaddleFlowCondition, SurvivesRandomTexts) {
+  constexpr std::string_view kPieces[] = {"1",  "0x1", "a",  "true", "'b'", "\"",  "(",  ")", "[",
+                                          "]",  ",",   "in", "==",   "<",   "&&",  "||", "!", "-",
+                                          "**", "<<",  "~",  "?",    ":",   "??",  "\\", " ", ".",
+                                          "%",  "1e9", "é",  "\xff", "+",   "9e99"};
+  std::mt19937 random(11);
+  int computed = 0;
+  for (int i = 0; i < 50'000; ++i) {
+    std::string text;
+    for (std::size_t n = random() % 12; n > 0; --n) {
+      text += kPieces[random() % std::size(kPieces)];
+      if (random() % 2 == 0) text += ' ';
+    }
+    if (!EvaluatePaddleFlowCondition(text).ok()) continue;
+    ++computed;
+    EXPECT_TRUE(CheckPaddleFlowConditionSyntax(text).ok()) << text;
+  }
+  EXPECT_GT(computed, 100);
 }
 
 TEST(PaddleFlowCondition, ChecksTemplatesAsTheirNames) {

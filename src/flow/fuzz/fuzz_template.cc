@@ -6,15 +6,18 @@
 
 #include "flow/template.h"
 
+namespace {
+
 // What is found lies in the text, in order, in braces; putting every reference back as it was
 // written gives the text again.
-extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
-  const std::string_view text(reinterpret_cast<const char*>(data), size);
-  const auto found = regatta::flow::FindTemplates(text);
-  if (!found.ok()) return 0;
+void Check(std::string_view text, regatta::flow::TemplateStyle style) {
+  const auto found = regatta::flow::FindTemplates(text, style);
+  if (!found.ok()) return;
   std::size_t end = 0;
   for (const auto& reference : *found) {
-    if (reference.begin < end || reference.end > size || reference.name.empty()) std::abort();
+    if (reference.begin < end || reference.end > text.size() || reference.name.empty()) {
+      std::abort();
+    }
     if (!text.substr(reference.begin).starts_with("{{")) std::abort();
     end = reference.end;
   }
@@ -24,7 +27,16 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
           -> absl::StatusOr<regatta::base::Json> {
         return regatta::base::Json(
             std::string(text.substr(reference.begin, reference.end - reference.begin)));
-      });
+      },
+      style);
   if (!same.ok() || *same != text) std::abort();
+}
+
+}  // namespace
+
+extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
+  const std::string_view text(reinterpret_cast<const char*>(data), size);
+  Check(text, regatta::flow::TemplateStyle::kOurs);
+  Check(text, regatta::flow::TemplateStyle::kPaddleFlow);
   return 0;
 }
