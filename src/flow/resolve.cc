@@ -7,6 +7,7 @@
 #include "flow/artifacts.h"
 #include "flow/condition.h"
 #include "flow/condition_paddleflow.h"
+#include "flow/loop_list.h"
 #include "flow/parse_fields.h"
 
 namespace regatta::flow {
@@ -147,7 +148,10 @@ absl::StatusOr<Json> SystemVariable(const StepRun& step, const std::string& name
 
 absl::Status ResolveParameters(StepRun& step) {
   Json resolved = Json::object();
+  const std::string list =
+      step.loop_index.value_or(0) > 0 ? LoopListParameter(step.node(), StyleOf(step)) : "";
   for (const auto& [name, parameter] : step.node().parameters) {
+    if (name == list) continue;
     Json value = parameter.value;
     const std::string path = absl::StrCat(step.owner->path, ".parameters.", name);
     if (value.is_string() && HasTemplates(value.get_ref<const std::string&>(), StyleOf(step))) {

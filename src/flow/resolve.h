@@ -23,6 +23,7 @@ bool IsSystemVariable(const std::string& name);
 
 // Parameters and inputs of a step, from its siblings, its parent and system variables; stored in
 // the step.
+// In a further iteration of a loop, without the list that is looped over.
 absl::Status ResolveParameters(StepRun& step);
 absl::Status ResolveInputs(StepRun& step);
 

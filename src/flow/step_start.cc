@@ -10,6 +10,7 @@
 #include "absl/strings/str_join.h"
 #include "base/absl_status.h"
 #include "base/file.h"
+#include "flow/loop_list.h"
 #include "flow/resolve.h"
 #include "flow/template.h"
 #include "flow/text.h"
@@ -216,37 +217,6 @@ absl::Status FillRoles(const StartRequest& request, const Filler& filler, StartD
 
 std::string EncodedCommand(const std::vector<std::string>& argv) {
   return base::DumpJson(Json(argv));
-}
-
-// Whether one of the texts that make the step's processes has the template {{name}}.
-bool Uses(const Node& node, const std::string& name, TemplateStyle style) {
-  std::vector<const std::string*> texts = {&node.command.shell};
-  for (const std::string& argument : node.command.argv) texts.push_back(&argument);
-  for (const auto& [variable, value] : node.env) texts.push_back(&value);
-  if (node.distributed_job) {
-    for (const Member& member : node.distributed_job->members) {
-      if (member.command) texts.push_back(&*member.command);
-      for (const auto& [variable, value] : member.env) texts.push_back(&value);
-    }
-  }
-  for (const std::string* text : texts) {
-    const auto templates = FindTemplates(*text, style);
-    if (!templates.ok()) continue;
-    for (const TemplateReference& reference : *templates) {
-      if (reference.node.empty() && reference.name == name) return true;
-    }
-  }
-  return false;
-}
-
-// The parameter that holds the loop's list and serves for nothing else, or "". An iteration's
-// result depends on its own item, not on what else is in the list.
-std::string LoopListParameter(const Node& node, TemplateStyle style) {
-  if (!node.loop_argument || !node.loop_argument->is_string()) return "";
-  const auto templates = FindTemplates(node.loop_argument->get_ref<const std::string&>());
-  if (!templates.ok() || templates->size() != 1) return "";
-  const std::string& name = templates->front().name;
-  return Uses(node, name, style) ? "" : name;
 }
 
 absl::StatusOr<KeyInputs> MakeKeyInputs(const StartRequest& request, const Filler& filler) {

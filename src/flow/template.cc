@@ -16,6 +16,9 @@ namespace {
 bool IsLetter(char c) { return (c >= 'a' && c <= 'z') || (c >= 'A' && c <= 'Z') || c == '_'; }
 bool IsDigit(char c) { return c >= '0' && c <= '9'; }
 
+// A text with the same template a thousand times can make a small file huge.
+constexpr std::size_t kLongestText = 1u << 20;
+
 // Names of steps have hyphens, those of parameters and artifacts do not.
 bool IsName(std::string_view text, bool hyphens) {
   if (text.empty() || !IsLetter(text.front())) return false;
@@ -141,6 +144,9 @@ absl::StatusOr<base::Json> Expand(std::string_view text, const LookUp& look_up,
     result.append(text.substr(copied, reference.begin - copied));
     ASSIGN_OR_RETURN(const base::Json value, look_up(reference));
     result += ValueText(value, style);
+    if (result.size() > kLongestText) {
+      return absl::InvalidArgumentError("with its templates filled in, the text is over 1 MiB");
+    }
     copied = reference.end;
   }
   result.append(text.substr(copied));

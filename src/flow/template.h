@@ -32,7 +32,8 @@ absl::StatusOr<std::vector<TemplateReference>> FindTemplates(
 bool HasTemplates(std::string_view text, TemplateStyle style = TemplateStyle::kOurs);
 
 // Replaces every reference by what `look_up` gives. A text that is exactly one reference keeps the
-// type of the value; mixed with text it becomes a string (floats without exponent, lists as JSON).
+// type of the value; mixed with text it becomes a string (floats without exponent, lists as JSON)
+// of at most 1 MiB.
 using LookUp = std::function<absl::StatusOr<base::Json>(const TemplateReference&)>;
 absl::StatusOr<base::Json> Expand(std::string_view text, const LookUp& look_up,
                                   TemplateStyle style = TemplateStyle::kOurs);

@@ -76,6 +76,17 @@ TEST(Template, PrintsValuesAsGoDoes) {
   for (const auto& [value, text] : cases) EXPECT_EQ(GoText(value), text);
 }
 
+TEST(Template, RefusesATextThatGrowsTooLong) {
+  std::string text;
+  for (int i = 0; i < 1000; ++i) text += "{{x}}";
+  const auto look_up = [](std::size_t size) {
+    return [size](const TemplateReference&) { return base::Json(std::string(size, 'y')); };
+  };
+  EXPECT_EQ(ExpandText(text, look_up(1000))->size(), 1'000'000u);
+  EXPECT_EQ(ExpandText(text, look_up(1100)).status().message(),
+            "with its templates filled in, the text is over 1 MiB");
+}
+
 TEST(Template, RefusesBracesThatAreNoReferenceAndQuotesThem) {
   for (const std::string bad : {"{{", "{{}}", "{{ }}", "{{a.b.c}}", "{{1x}}", "{{a-b}}", "{{a b}}",
                                 "{{.a}}", "{{a.}}", "{{ a . b }}", "{{a}", "{{{a}}}", "{{é}}"}) {
