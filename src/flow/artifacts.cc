@@ -199,6 +199,10 @@ absl::Status PrepareOutput(const std::string& path) {
 
 absl::StatusOr<std::string> ReadSmallArtifact(const std::string& what, const ArtifactList& artifact,
                                               std::size_t limit) {
+  if (artifact.empty()) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " stands for no file: the step that makes it was skipped"));
+  }
   if (artifact.size() != 1) {
     return absl::InvalidArgumentError(
         absl::StrCat(what, " stands for ", artifact.size(),

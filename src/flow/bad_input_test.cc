@@ -129,10 +129,10 @@ std::vector<Bad> Keys() {
       {"parameter name with hyphen", B("    parameters: {d-e: 1}\n"),
        "p.yaml:6:18: entry_points.b.parameters.d-e: \"d-e\" is no name for a parameter"},
       {"reserved name", B("    parameters: {PF_X: 1}\n"),
-       "p.yaml:6:18: entry_points.b.PF_X: \"PF_X\" begins with PF_"},
+       "p.yaml:6:18: entry_points.b.parameters.PF_X: \"PF_X\" begins with PF_"},
       {"names that differ in case",
        B("    parameters: {Rate: 1}\n    artifacts: {output: [rate]}\n"),
-       "p.yaml:7:26: entry_points.b.rate: the name \"rate\" of this output is taken by a "
+       "p.yaml:7:26: entry_points.b.artifacts.output.rate: the name \"rate\" of this output is taken by a "
        "parameter"},
       {"parallelism below zero", B("parallelism: -1\n"),
        "p.yaml:6:14: parallelism: must not be negative"},

@@ -116,13 +116,16 @@ class NodeChecker {
   void CheckNames() {
     std::unordered_map<std::string, std::string> seen;
     const auto take = [&](const std::string& name, const char* what, const Place& place) {
+      const std::string field =
+          Cat(std::string_view(what) == "parameter" ? "parameters." : "artifacts.",
+              std::string_view(what) == "parameter" ? "" : Cat(what, "."), name);
       // PaddleFlow takes such a name; what it says of a system variable nobody can see there.
       if (name.starts_with("PF_") && !context_->compat()) {
-        Add(place, name, Cat(Quoted(name), " begins with PF_, which is kept for the system"));
+        Add(place, field, Cat(Quoted(name), " begins with PF_, which is kept for the system"));
       }
       const auto [other, fresh] = seen.emplace(Lower(name), what);
       if (!fresh) {
-        Add(place, name,
+        Add(place, field,
             Cat("the name ", Quoted(name), " of this ", what, " is taken by ",
                 other->second == what ? "another " : "a ", other->second,
                 " of this step (upper and lower case do not differ)"));

@@ -165,7 +165,7 @@ entry_points:
   std::vector<std::string> paths;
   for (const Problem& problem : problems) paths.push_back(problem.path);
   EXPECT_THAT(paths, ElementsAre("fs_options.main_fs.id", "entry_points.a.name",
-                                 "entry_points.a.PF_X", "entry_points.a.parameters.PF_X.desc",
+                                 "entry_points.a.parameters.PF_X", "entry_points.a.parameters.PF_X.desc",
                                  "entry_points.a.cache.fs_scope[0].id", "entry_points.a.command",
                                  "entry_points.b.command", "entry_points.c.name"));
 }

@@ -3,6 +3,7 @@
 #include <charconv>
 #include <cmath>
 #include <string>
+#include <vector>
 
 #include "base/absl_status.h"
 #include "flow/text.h"
@@ -308,6 +309,37 @@ class Evaluator {
 absl::StatusOr<bool> EvaluateCondition(std::string_view text) {
   ASSIGN_OR_RETURN(const Value value, Evaluator(text, true).Run());
   return value.truth;
+}
+
+absl::StatusOr<std::string> ExpandCondition(std::string_view text, const LookUp& look_up) {
+  ASSIGN_OR_RETURN(const std::vector<TemplateReference> references, FindTemplates(text));
+  std::string result;
+  char quote = '\0';  // the mark that is open
+  std::size_t at = 0;
+  const auto copy_to = [&](std::size_t end) {
+    for (; at < end; ++at) {
+      const char c = text[at];
+      result += c;
+      if (quote == '\0') {
+        if (c == '"' || c == '\'') quote = c;
+      } else if (c == '\\' && at + 1 < end && (text[at + 1] == quote || text[at + 1] == '\\')) {
+        result += text[++at];
+      } else if (c == quote) {
+        quote = '\0';
+      }
+    }
+  };
+  for (const TemplateReference& reference : references) {
+    copy_to(reference.begin);
+    ASSIGN_OR_RETURN(const base::Json value, look_up(reference));
+    for (const char c : ValueText(value)) {
+      if (quote != '\0' && (c == quote || c == '\\')) result += '\\';
+      result += c;
+    }
+    at = reference.end;
+  }
+  copy_to(text.size());
+  return result;
 }
 
 absl::Status CheckConditionSyntax(std::string_view text) {

@@ -91,6 +91,27 @@ TEST(Condition, RefusesAtRunTimeWhatHasNoTruth) {
   }
 }
 
+TEST(Condition, AValueInQuotationMarksStaysOneText) {
+  const auto evaluate = [](const std::string& text, const std::string& value) {
+    const auto expanded =
+        ExpandCondition(text, [&](const TemplateReference&) { return base::Json(value); });
+    EXPECT_TRUE(expanded.ok());
+    return EvaluateCondition(*expanded);
+  };
+  for (const std::string value :
+       {"it's", "' == '' || '", "\"a\" || true", "\\", "a\\'", "", "{{a}}", "1 > 0"}) {
+    for (const std::string mark : {"'", "\""}) {
+      EXPECT_EQ(*evaluate(mark + "{{x}}" + mark + " == other", value), false) << value;
+      EXPECT_EQ(*evaluate(mark + "<{{x}}>" + mark + " == " + mark + "<{{x}}>" + mark, value), true)
+          << value;
+    }
+    EXPECT_EQ(*evaluate("'\\'' != \"{{x}}\"", value), true) << value;  // after an escaped mark
+  }
+  EXPECT_EQ(*evaluate("{{x}} > 1 && '{{x}}' == 7", "7"), true);
+  EXPECT_EQ(*evaluate("model-{{x}} == model-7", "7"), true);
+  EXPECT_EQ(*evaluate("{{x}}", "1 > 0"), true);
+}
+
 TEST(Condition, SyntaxTakesATemplateAsOneOperand) {
   for (const char* text :
        {"{{a}} > 1", "{{ a }}=={{b}}", "!({{a}} || {{b}})", "x-{{a}} == x", "{{a}}{{b}} == 1"}) {

@@ -144,10 +144,11 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"PathWithDots", Step("    parameters: {x: {type: path, default: a/../b}}"),
             "pipeline.yaml:6:43: entry_points.b.parameters.x.default: must be a path"},
         Bad{"NamesClash", Step("    deps: a\n    parameters: {O: 1}\n    artifacts: {output: [o]}"),
-            "pipeline.yaml:8:26: entry_points.b.o: the name \"o\" of this output is taken by a "
+            "pipeline.yaml:8:26: entry_points.b.artifacts.output.o: the name \"o\" of this output "
+            "is taken by a "
             "parameter"},
         Bad{"ReservedName", Step("    parameters: {PF_X: 1}"),
-            "pipeline.yaml:6:18: entry_points.b.PF_X: \"PF_X\" begins with PF_"},
+            "pipeline.yaml:6:18: entry_points.b.parameters.PF_X: \"PF_X\" begins with PF_"},
         Bad{"TemplateToNonDep", Step("    parameters: {x: \"{{a.k}}\"}"),
             "pipeline.yaml:6:18: entry_points.b.parameters.x: step \"b\" uses \"a\" but does not "
             "wait for it"},

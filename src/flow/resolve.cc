@@ -232,12 +232,12 @@ absl::StatusOr<bool> ResolveCondition(const StepRun& step, std::string* text) {
   if (condition.empty()) return true;
   const Place place = FieldPlace(step.node(), "condition");
   const std::string path = absl::StrCat(step.owner->path, ".condition");
-  auto expanded = ExpandText(
-      condition,
-      [&](const TemplateReference& reference) {
-        return ContentValue(step, reference, kConditionArtifactLimit);
-      },
-      StyleOf(step));
+  const LookUp look_up = [&](const TemplateReference& reference) {
+    return ContentValue(step, reference, kConditionArtifactLimit);
+  };
+  auto expanded = step.run().pipeline->compat
+                      ? ExpandText(condition, look_up, TemplateStyle::kPaddleFlow)
+                      : ExpandCondition(condition, look_up);
   if (!expanded.ok()) return At(place, path, expanded.status());
   *text = *expanded;
   if (expanded->empty() && step.run().pipeline->compat) return true;

@@ -142,6 +142,14 @@ struct Start {
   base::Json body;
 };
 
+// What is wrong with the pipeline reads as `regatta validate` prints it, without our name before.
+int FailOf(const Invocation& call, const absl::Status& status) {
+  const std::string message(status.message());
+  if (call.file.empty() || !message.starts_with(call.file + ":")) return Fail(status);
+  std::fprintf(stderr, "%s\n", message.c_str());
+  return SurfaceOf(status).exit;
+}
+
 int StartAndFollow(const Invocation& call, const base::Config& settings,
                    const std::function<absl::StatusOr<Start>(ApiClient&)>& find_start) {
   const Interrupts interrupts;
@@ -163,7 +171,7 @@ int StartAndFollow(const Invocation& call, const base::Config& settings,
     PrintConsole(call, *connection);
     run = connection->api->Post(start->path, start->body, key);
   }
-  if (!run.ok()) return Fail(run.status());
+  if (!run.ok()) return FailOf(call, run.status());
   const std::string run_id = run->value("id", "");
   if (call.detach) {
     std::printf("%s\n", call.json ? base::DumpJson(*run).c_str() : run_id.c_str());
