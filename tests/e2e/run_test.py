@@ -66,6 +66,63 @@ class RunTest(Case):
         process = self.regatta("runs", "explain", "last", "work-1")
         self.assertRegex(process.out, r"(?m)^\* loop argument\s+3\s+2")
 
+    def test_explain_says_why_in_every_state(self):
+        file = self.write(
+            "why.yaml",
+            """\
+            name: why
+            cache: {enable: true}
+            failure_options: {strategy: continue}
+            disabled: off
+            entry_points:
+              good: {command: "true", env: {COLOUR: red}}
+              off: {command: "true"}
+              never: {command: "true", condition: 1 > 2}
+              bad: {command: exit 3}
+              behind: {command: "true", deps: bad}
+              group: {entry_points: {inner: {command: "true"}}}
+              twice:
+                cache: {enable: false}
+                retry: {limit: 1}
+                command: 'test -e "$REGATTA_RUN_DIR/x" || { touch "$REGATTA_RUN_DIR/x"; exit 4; }'
+            """,
+        )
+        self.regatta("run", file, code=1)
+        self.write("why.yaml", file.read_text().replace("COLOUR: red", "SHADE: blue"))
+        self.regatta("run", file, code=1)
+
+        def explain(step):
+            return self.regatta("run", "explain", "last", step).out
+
+        for step, *patterns in (
+            (
+                "good",
+                r"good \(succeeded\)",
+                r"(?m)^\* env SHADE +blue +-$",
+                r"(?m)^\* env COLOUR +- +red$",
+            ),
+            ("off", r"off \(skipped\)", r"reason +disabled"),
+            ("never", r"never \(skipped\)", r"its condition is false: 1 > 2"),
+            ("bad", r"bad \(failed\)", r"reason .*failed with exit code 3"),
+            ("behind", r"behind \(cancelled\)", r'needs "bad", which did not succeed'),
+            ("group", r"group \(succeeded\)", r"its steps succeeded or were skipped"),
+            (
+                "group.inner",
+                r"reason +unchanged since run why of .*taken from its step group.inner",
+            ),
+            ("twice", r"attempt 2 after: rank 0 .*exit code 4", r"cache +off for this step"),
+        ):
+            out = explain(step)
+            for pattern in patterns:
+                self.assertRegex(out, pattern)
+            self.assertNotIn("pending", out)
+
+    def test_a_file_may_be_called_explain(self):
+        self.write("explain", "name: p\nentry_points: {a: {command: 'true'}}\n")
+        for name in ("explain", "./explain"):
+            process = self.regatta("run", name)
+            self.assertRegex(process.out, r"Run \w{26} succeeded")
+
     def test_a_killed_rank_is_named(self):
         file = self.write(
             "ranks.yaml",
