@@ -209,7 +209,7 @@ void EngineImpl::FinishRun(Run& run) {
   const auto count = [&](StepState state) { return run.counts[static_cast<std::size_t>(state)]; };
   const bool cut_short = count(StepState::kTerminated) + count(StepState::kCancelled) > 0;
   run.finished_at = base::NowMicros();
-  if (run.stop != StopKind::kNone && cut_short) {
+  if (run.stop != StopKind::kNone && cut_short && !run.failing) {
     run.state = RunState::kTerminated;
   } else if (run.failing || cut_short) {
     run.state = RunState::kFailed;
