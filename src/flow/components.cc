@@ -135,7 +135,9 @@ class Resolver {
             Cat("the component has no parameter ", Quoted(name), context_->Hint(name, names)));
         continue;
       }
-      if (parameter.type != ParameterType::kAny && parameter.type != it->second.type) {
+      if (it->second.type == ParameterType::kAny) {
+        it->second.type = parameter.type;
+      } else if (parameter.type != ParameterType::kAny && parameter.type != it->second.type) {
         context_->Add(parameter.place, own, "the component gives this parameter another type");
         continue;
       }

@@ -41,6 +41,16 @@ TEST(Components, AreCopiedWithTheStepsOwnValues) {
   EXPECT_EQ(node.place.line, 9);
 }
 
+TEST(Components, MayBeGivenATypeByWhoRefersToThem) {
+  const auto pipeline = ParsePipeline(
+      "name: p\ncomponents: {c: {command: x, parameters: {n: 1}}}\n"
+      "entry_points:\n  a: {reference: {component: c}, parameters: {n: {type: int, default: 4}}}\n",
+      {}, nullptr);
+  ASSERT_TRUE(pipeline.ok()) << pipeline.status();
+  EXPECT_EQ(pipeline->entry_points[0]->parameters.at("n").value, base::Json(4));
+  EXPECT_EQ(pipeline->entry_points[0]->parameters.at("n").type, ParameterType::kInt);
+}
+
 TEST(Components, MayBeDagsAndReferToComponents) {
   const auto pipeline = ParsePipeline(
       "name: p\ncomponents:\n  one: {command: x, parameters: {n: 1}}\n"
@@ -109,6 +119,8 @@ TEST(Components, MistakesHaveTheirPlace) {
   EXPECT_EQ(FirstProblem(WithComponent(good)), "");
   EXPECT_THAT(FirstProblem(WithComponent(good + "    parameters: {q: x}\n")),
               HasSubstr("13:18: entry_points.a.parameters.q: must be a whole number, not \"x\""));
+  EXPECT_THAT(FirstProblem(WithComponent(good + "    parameters: {q: {type: path, default: a}}\n")),
+              HasSubstr("parameters.q: the component gives this parameter another type"));
   EXPECT_THAT(
       FirstProblem(WithComponent(good + "    parameters: {z: x}\n")),
       HasSubstr("13:18: entry_points.a.parameters.z: the component has no parameter \"z\""));
