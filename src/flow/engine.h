@@ -32,6 +32,8 @@ struct EngineOptions {
   bool uses_images = false;
   TakeUp take_up = TakeUp::kAll;
   FileSystemFolders file_systems;  // for fs_options and extra_fs of pipelines
+  // A run that would have more fails: loops in loops can ask for ten billion.
+  std::int64_t most_steps = 250'000;
 };
 
 struct RunRequest {

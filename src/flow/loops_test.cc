@@ -7,6 +7,7 @@ namespace {
 
 using ::testing::EndsWith;
 using testing::EngineTest;
+using ::testing::HasSubstr;
 using testing::Machine;
 
 class Loops : public EngineTest {
@@ -47,6 +48,31 @@ entry_points:
   EXPECT_EQ(Step(run.id, "e-1.s").command, "[1,2]");
   EXPECT_EQ(parameters("f-1"), R"({"ys":[3]})");
   EXPECT_EQ(Step(run.id, "f-1.s").command, "[3]");
+}
+
+// Loops of 100,000 within loops of 100,000 would take all memory.
+TEST_F(Loops, StopWhereTheRunWouldHaveTooManySteps) {
+  Close();
+  most_steps_ = 20;
+  Open();
+  RunRequest request = Request(R"(name: many
+entry_points:
+  d:
+    loop_argument: [1, 2, 3, 4]
+    entry_points: {s: {command: x, loop_argument: [1, 2, 3, 4, 5, 6]}}
+)");
+  request.source = "p.yaml";
+  const RunDetail run = Run(request);
+  EXPECT_EQ(run.state, RunState::kFailed);
+  EXPECT_THAT(run.message, HasSubstr("p.yaml:5:51: d.s.loop_argument: the run would have 23 steps; "
+                                     "at most 20 are taken"));
+  EXPECT_LE(Steps(run.id).size(), 20u);
+
+  RunRequest dag = Request(
+      "name: many\nentry_points:\n  d:\n    loop_argument: [1, 2, 3, 4, 5, 6, 7, 8, 9, 10, 11]\n"
+      "    entry_points: {s: {command: x}}\n");
+  dag.source = "p.yaml";
+  EXPECT_THAT(Run(dag).message, HasSubstr("d.loop_argument: the run would have 21 steps"));
 }
 
 TEST_F(Loops, CarryArtifactsThroughThreeLevels) {

@@ -13,6 +13,17 @@ namespace {
 constexpr std::int64_t kInlineBytes = 1 << 20;
 constexpr base::Micros kClockEvery = 16;  // steps started between looks at the clock
 
+// The place and the reason, when a run has no room for so many further steps.
+absl::Status NoRoom(const NodeRun& node, std::size_t further, std::int64_t most) {
+  const std::int64_t steps = node.scope->run->next_ordinal + static_cast<std::int64_t>(further);
+  if (steps <= most) return absl::OkStatus();
+  const bool loop = node.node->loop_argument.has_value();
+  const char* field = loop ? "loop_argument" : "entry_points";
+  return At(FieldPlace(*node.node, field), absl::StrCat(node.path, ".", field),
+            absl::ResourceExhaustedError(absl::StrCat("the run would have ", steps,
+                                                      " steps; at most ", most, " are taken")));
+}
+
 }  // namespace
 
 bool EngineImpl::ServeRun(Run& run, base::Micros deadline) {
@@ -54,6 +65,8 @@ void EngineImpl::StartNode(NodeRun& node) {
   if (items->empty()) {
     return FinishStep(first, StepState::kSkipped, "its loop has no items");
   }
+  status = NoRoom(node, items->size() - 1, options_.most_steps);
+  if (!status.ok()) return FailStep(first, std::string(status.message()));
   for (std::size_t i = 1; i < items->size(); ++i) {
     const std::string name = absl::StrCat(node.node->name, "-", i);
     if (node.scope->Find(name) == nullptr) continue;
@@ -102,6 +115,8 @@ void EngineImpl::AdmitIteration(StepRun& step) {
 
 void EngineImpl::StartDag(StepRun& step) {
   Run& run = step.run();
+  const absl::Status room = NoRoom(*step.owner, step.node().children.size(), options_.most_steps);
+  if (!room.ok()) return FailStep(step, std::string(room.message()));
   const base::Micros now = base::NowMicros();
   step.started_at = now;
   run.SetState(step, StepState::kRunning);

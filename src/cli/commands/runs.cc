@@ -249,10 +249,11 @@ absl::StatusOr<int> Explain(const Invocation& call, Connection& connection) {
   for (const base::Json& part : cache["parts"]) {
     const bool changed = part.value("changed", false);
     const std::string value = part.value("value", "");
-    const std::string line = absl::StrCat(
-        changed ? "* " : "  ", absl::StrFormat("%-28s", part.value("name", "")), "  ",
-        absl::StrFormat("%-*s", kColumns, Fit(terminal, value.empty() ? "-" : value, kColumns)),
-        "  ", Fit(terminal, part.value("previous", "-"), kColumns));
+    const bool gone = changed && value.empty() && part.contains("previous");
+    const std::string line =
+        absl::StrCat(changed ? "* " : "  ", absl::StrFormat("%-28s", part.value("name", "")), "  ",
+                     absl::StrFormat("%-*s", kColumns, Fit(terminal, gone ? "-" : value, kColumns)),
+                     "  ", Fit(terminal, part.value("previous", "-"), kColumns));
     std::printf("%s\n", Paint(terminal, changed ? Colour::kYellow : Colour::kNone, line).c_str());
   }
   return 0;

@@ -45,6 +45,7 @@ class EngineTest : public ::testing::Test {
     options.folder = folder_ + "/state";
     options.take_up = take_up;
     options.file_systems = file_systems_;
+    options.most_steps = most_steps_;
     options.make_executor =
         [this](base::EventSink* sink) -> absl::StatusOr<std::unique_ptr<job::Executor>> {
       if (local_) return job::NewLocalExecutor({.cpus = 2}, sink);
@@ -146,6 +147,7 @@ class EngineTest : public ::testing::Test {
   }
 
   std::string folder_;
+  std::int64_t most_steps_ = 250'000;
   bool noop_ = false;
   bool local_ = false;  // real processes
   FileSystemFolders file_systems_;
