@@ -132,7 +132,8 @@ std::vector<Bad> Keys() {
        "p.yaml:6:18: entry_points.b.parameters.PF_X: \"PF_X\" begins with PF_"},
       {"names that differ in case",
        B("    parameters: {Rate: 1}\n    artifacts: {output: [rate]}\n"),
-       "p.yaml:7:26: entry_points.b.artifacts.output.rate: the name \"rate\" of this output is taken by a "
+       "p.yaml:7:26: entry_points.b.artifacts.output.rate: the name \"rate\" of this output is "
+       "taken by a "
        "parameter"},
       {"parallelism below zero", B("parallelism: -1\n"),
        "p.yaml:6:14: parallelism: must not be negative"},
@@ -461,6 +462,27 @@ TEST_F(BadContent, OfALoopThatClashesFailsItsStepWithThePlace) {
   request.source = "p.yaml";
   EXPECT_THAT(Step(Run(request).id, "a").reason,
               StartsWith("p.yaml:3:34: a.loop_argument: iteration 1 would be called \"a-1\""));
+}
+
+// A list is run as it is, so whatever a parameter holds is one argument and no shell's business.
+TEST_F(BadContent, OfAParameterIsOneArgumentOfACommandThatIsAList) {
+  local_ = true;
+  Open();
+  for (const std::string value :
+       {"$(touch pwned)", "`touch pwned`", "; touch pwned", "&& touch pwned", "| touch pwned",
+        "> pwned", "a\nb\ttouch pwned", "'\"\\ *", "", "-n", "$HOME"}) {
+    SCOPED_TRACE(value);
+    RunRequest request = Request(
+        "name: p\nentry_points:\n  a: {command: [printf, \"<%s>\", \"{{p}}\"], "
+        "parameters: {p: x}}\n");
+    request.parameters = {{"p", value}};
+    const RunDetail run = Run(request);
+    ASSERT_EQ(run.state, RunState::kSucceeded) << run.message;
+    const auto log = engine_->GetLog(run.id, Step(run.id, "a").id, 0, 0, 1000);
+    ASSERT_TRUE(log.ok()) << log.status();
+    EXPECT_EQ(log->bytes, "<" + value + ">");
+    EXPECT_FALSE(std::filesystem::exists(folder_ + "/pipeline/pwned"));
+  }
 }
 
 // An output that is not what a command may leave there: each with how it is made.

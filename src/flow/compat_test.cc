@@ -154,7 +154,7 @@ entry_points:
     name: another
     type: Step
     parameters: {PF_X: {type: int, default: 1, desc: how many}}
-    cache: {fs_scope: [{name: m, id: fs-1}]}
+    cache: {max_expired_time: "", fs_scope: [{name: m, id: fs-1}]}
     command: ""
   b: {deps: a}
   c: {name: c, type: DAG, entry_points: {s: {command: x}}}
@@ -164,10 +164,12 @@ entry_points:
   EXPECT_FALSE(ParsePipeline(yaml, {}, &problems).ok());
   std::vector<std::string> paths;
   for (const Problem& problem : problems) paths.push_back(problem.path);
-  EXPECT_THAT(paths, ElementsAre("fs_options.main_fs.id", "entry_points.a.name",
-                                 "entry_points.a.parameters.PF_X", "entry_points.a.parameters.PF_X.desc",
-                                 "entry_points.a.cache.fs_scope[0].id", "entry_points.a.command",
-                                 "entry_points.b.command", "entry_points.c.name"));
+  EXPECT_THAT(
+      paths,
+      ElementsAre("fs_options.main_fs.id", "entry_points.a.name", "entry_points.a.parameters.PF_X",
+                  "entry_points.a.parameters.PF_X.desc", "entry_points.a.cache.max_expired_time",
+                  "entry_points.a.cache.fs_scope[0].id", "entry_points.a.command",
+                  "entry_points.b.command", "entry_points.c.name"));
 }
 
 TEST(Compat, ScalarsAreThoseOfYaml11) {

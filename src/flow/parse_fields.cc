@@ -288,7 +288,10 @@ CacheOptions ReadCache(const MapReader& reader, ReadContext* context) {
   const MapReader fields(*node, "cache", reader.PathOf("cache"),
                          {"enable", "max_expired_time", "fs_scope"}, context);
   if (fields.Find("enable") != nullptr) cache.enable = fields.Bool("enable", false);
-  if (const YamlNode* expiry = fields.Find("max_expired_time"); expiry != nullptr) {
+  const YamlNode* expiry = fields.Find("max_expired_time");
+  const bool unset = context->compat() && expiry != nullptr && expiry->is_scalar() &&
+                     expiry->scalar.empty();  // which PaddleFlow takes for never
+  if (expiry != nullptr && !unset) {
     YamlNode number = *expiry;
     number.quoted = false;  // "3600" is accepted, too
     const base::Json seconds = number.is_scalar() ? number.Value() : base::Json();
