@@ -90,8 +90,9 @@ int Run(const std::string& yaml_path, const std::string& folder) {
   const std::chrono::duration<double, std::milli> took = std::chrono::steady_clock::now() - begin;
   engine->Unlisten(token);
   std::int64_t succeeded =
-      Must(engine->ListSteps(id, {regatta::flow::StepState::kSucceeded}, 1, "")).total;
-  const std::int64_t steps = Must(engine->ListSteps(id, {}, 1, "")).total;
+      Must(engine->ListSteps(id, {.states = {regatta::flow::StepState::kSucceeded}, .limit = 1}))
+          .total;
+  const std::int64_t steps = Must(engine->ListSteps(id, {.limit = 1})).total;
   const int cached = Must(engine->GetRun(id)).cached_steps;
   rusage usage{};
   getrusage(RUSAGE_SELF, &usage);

@@ -92,10 +92,15 @@ absl::Status ExplainMiss(store::Store& store, const CacheQuestion& question, std
   report.reason = ExplainDifference(before, question.parts, question.notes);
   if (!report.reason.empty()) return absl::OkStatus();
   const std::string state = latest[0].Text(1);
-  report.reason = latest[0].Text(2) != question.key
-                      ? "the cache key has another version"
-                      : absl::StrCat("its last run, in run ", latest[0].Text(0), ", ended ",
-                                     state == "running" ? "without a result" : state);
+  if (latest[0].Text(2) != question.key) {
+    report.reason = "the cache key has another version";
+  } else if (state == "succeeded") {
+    report.reason =
+        absl::StrCat("the result of its last run, in run ", latest[0].Text(0), ", was deleted");
+  } else {
+    report.reason = absl::StrCat("its last run, in run ", latest[0].Text(0), ", ended ",
+                                 state == "running" ? "without a result" : state);
+  }
   return absl::OkStatus();
 }
 

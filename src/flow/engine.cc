@@ -117,6 +117,8 @@ absl::StatusOr<CreatedRun> EngineImpl::CreateRun(const RunRequest& request,
   run->created_by = request.created_by;
   run->name = request.name.empty() ? pipeline->name : request.name;
   run->source = request.source;
+  run->pipeline_id = request.pipeline_id;
+  run->pipeline_version = request.pipeline_version;
   run->working_directory = request.working_directory;
   run->folder = absl::StrCat(options_.folder, "/runs/", run->id);
   run->yaml = request.yaml;
@@ -227,6 +229,7 @@ void EngineImpl::Discard(const std::string& run_id) {
   const auto of_run = [&](const auto& record) { return record.run_id == run_id; };
   std::erase_if(new_cache_records_, of_run);
   std::erase_if(new_latest_, of_run);
+  std::erase_if(new_uses_, of_run);
   std::erase_if(new_metrics_, of_run);
   for (const auto& [id, step] : run->steps_by_id) {
     if (!step->cache_key.empty()) {

@@ -44,6 +44,9 @@ struct RunRequest {
   std::string source;             // file name, for messages
   std::string working_directory;  // absolute; empty: the run's own folder
   std::string name;               // empty: the pipeline's name
+  // Of the stored pipeline that `yaml` was taken from; empty and 0 otherwise. Only remembered.
+  std::string pipeline_id;
+  std::int64_t pipeline_version = 0;
   base::Json parameters = base::Json::object();
   std::vector<std::string> disabled;
   // Goes on with a run of the same text, folder and parameters that an earlier owner left
@@ -64,8 +67,12 @@ struct CreatedRun {
 
 struct RunFilter {
   std::string project = "default";
-  std::vector<RunState> states;     // empty: all
-  std::string name;                 // part of name or pipeline, case-insensitive
+  std::vector<RunState> states;       // empty: all
+  std::string name;                   // part of name or pipeline, case-insensitive
+  std::string pipeline;               // the pipeline's own name, whole
+  std::string pipeline_id;            // the stored pipeline it was started from
+  std::int64_t pipeline_version = 0;  // 0: any
+  std::string created_by;
   std::string sort = "created_at";  // created_at name state duration
   bool descending = true;
   int limit = 50;
@@ -78,6 +85,13 @@ struct RunPage {
   std::string next_cursor;  // empty on the last page
 };
 
+struct StepFilter {
+  std::vector<StepState> states;  // empty: all
+  std::string name;               // part of it, case-insensitive
+  int limit = 50;
+  std::string cursor;
+};
+
 struct StepPage {
   std::vector<StepView> items;
   std::int64_t total = 0;
@@ -88,7 +102,7 @@ struct StepPage {
 // once it is durable.
 struct ChangeEvent {
   std::int64_t id = 0;
-  std::string type;  // run step metric
+  std::string type;  // run step metric run_deleted
   std::string run_id;
   std::string data;  // JSON text
 };
@@ -130,11 +144,16 @@ class Engine {
   // another run's.
   virtual absl::StatusOr<RunView> RetryRun(const RetryRequest& request) = 0;
 
+  // Forgets a run that has ended: its rows, what the cache has of it, and its folder. Durable when
+  // it returns; a death in between leaves the run whole, or gone and its folder to the next owner.
+  // kNotFound; kFailedPrecondition for an unfinished run, when an unfinished run uses its results,
+  // and with `check_cache` also when one that has ended does (by the cache, or as its retry).
+  virtual absl::Status DeleteRun(const std::string& run_id, bool check_cache) = 0;
+
   virtual absl::StatusOr<RunPage> ListRuns(const RunFilter& filter) = 0;
   virtual absl::StatusOr<RunDetail> GetRun(const std::string& run_id) = 0;
   virtual absl::StatusOr<StepPage> ListSteps(const std::string& run_id,
-                                             const std::vector<StepState>& states, int limit,
-                                             const std::string& cursor) = 0;
+                                             const StepFilter& filter) = 0;
   virtual absl::StatusOr<StepDetail> GetStep(const std::string& run_id,
                                              const std::string& step_id) = 0;
   virtual absl::StatusOr<std::vector<MetricSeries>> GetMetrics(const std::string& run_id,

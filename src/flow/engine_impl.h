@@ -9,12 +9,14 @@
 #include <string>
 #include <thread>
 #include <unordered_map>
+#include <unordered_set>
 #include <utility>
 #include <vector>
 
 #include "flow/background.h"
 #include "flow/engine.h"
 #include "flow/records.h"
+#include "flow/result_records.h"
 #include "flow/run_state.h"
 #include "flow/step_start.h"
 
@@ -28,6 +30,7 @@ namespace regatta::flow {
 //   job_events.cc   what executors tell
 //   recovery.cc     rows -> memory
 //   retry_run.cc    a run that did not succeed -> a new one that keeps what did
+//   delete_run.cc   a run that has ended -> nothing
 //   queries.cc      rows -> answers, on the callers' threads
 // Everything marked "turn" is touched by the engine's thread only.
 class EngineImpl : public Engine, public base::EventSink {
@@ -43,11 +46,10 @@ class EngineImpl : public Engine, public base::EventSink {
                                        std::vector<Problem>* problems) override;
   absl::StatusOr<RunView> StopRun(const std::string& run_id, bool force) override;
   absl::StatusOr<RunView> RetryRun(const RetryRequest& request) override;
+  absl::Status DeleteRun(const std::string& run_id, bool check_cache) override;
   absl::StatusOr<RunPage> ListRuns(const RunFilter& filter) override;
   absl::StatusOr<RunDetail> GetRun(const std::string& run_id) override;
-  absl::StatusOr<StepPage> ListSteps(const std::string& run_id,
-                                     const std::vector<StepState>& states, int limit,
-                                     const std::string& cursor) override;
+  absl::StatusOr<StepPage> ListSteps(const std::string& run_id, const StepFilter& filter) override;
   absl::StatusOr<StepDetail> GetStep(const std::string& run_id,
                                      const std::string& step_id) override;
   absl::StatusOr<std::vector<MetricSeries>> GetMetrics(const std::string& run_id,
@@ -94,6 +96,15 @@ class EngineImpl : public Engine, public base::EventSink {
   void Retry(const RetryRequest& request, Answer answer,
              std::shared_ptr<absl::StatusOr<RunView>> result);
   absl::StatusOr<std::unique_ptr<Run>> MakeRetry(const RetryRequest& request);
+
+  // --- delete_run.cc (turn)
+  void Delete(const std::string& run_id, bool check_cache, Answer answer);
+  // Does `work` in a later turn; `answer` hears of it only when this one cannot be stored.
+  void AfterThisTurn(Answer answer, std::function<void()> work);
+  absl::Status CheckUnused(const std::string& run_id, bool check_cache);
+  void UseResultsOf(Run& run, const std::string& from_run_id);
+  absl::Status WriteDeletions(store::Transaction& transaction);
+  absl::Status FinishDeletions();  // before the thread starts
 
   // --- transitions.cc (turn)
   void FinishStep(StepRun& step, StepState state, std::string reason);
@@ -193,6 +204,10 @@ class EngineImpl : public Engine, public base::EventSink {
   std::vector<std::string> to_forget_;
   std::vector<CacheRecord> new_cache_records_;
   std::vector<LatestRecord> new_latest_;
+  std::vector<UseRecord> new_uses_;
+  std::vector<DeletionRecord> to_delete_;  // by this turn
+  // By this owner: what was looked up before may still name them.
+  std::unordered_set<std::string> deleted_runs_;
   std::vector<MetricRecord> new_metrics_;
   std::vector<std::string> stale_metrics_;  // steps whose points are of an attempt that was lost
   std::vector<Answer> answers_;

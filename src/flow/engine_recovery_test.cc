@@ -199,7 +199,7 @@ TEST_F(EngineRecoveryTest, WhoOnlyLooksChangesNothing) {
   auto looker = Engine::OpenToLook(store_.get());
   ASSERT_TRUE(looker.ok()) << looker.status();
   EXPECT_EQ((*looker)->ListRuns({})->total, 1);
-  const auto steps = (*looker)->ListSteps(id, {}, 10, "");
+  const auto steps = (*looker)->ListSteps(id, {.limit = 10});
   ASSERT_TRUE(steps.ok()) << steps.status();
   EXPECT_EQ((*looker)->GetStep(id, steps->items[0].id)->state, StepState::kRunning);
   EXPECT_TRUE(absl::IsFailedPrecondition((*looker)->StopRun(id, true).status()));

@@ -195,17 +195,7 @@ TEST_F(EngineRetryTest, GoesOnAfterItsOwnerDied) {
 
 TEST_F(EngineRetryTest, OpensTheTablesOfAnEarlierVersionAndRetriesItsRuns) {
   const std::string first = Failed(kPipeline, {"c"});
-  Close();
-  {
-    auto transaction = store_->Begin();
-    ASSERT_TRUE(transaction.ok());
-    ASSERT_TRUE(transaction->Execute("ALTER TABLE flow_runs DROP COLUMN retry_of").ok());
-    ASSERT_TRUE(
-        transaction->Execute("DELETE FROM schema_versions WHERE room = 'flow' AND version > 1")
-            .ok());
-    ASSERT_TRUE(transaction->Commit().ok());
-  }
-  store_.reset();
+  GoBackToSchema(1);
   Open();
   EXPECT_EQ(engine_->GetRun(first)->retry_of, "");
   const std::string id = Retry(first);

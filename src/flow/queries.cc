@@ -5,6 +5,7 @@
 #include "base/absl_status.h"
 #include "flow/cursor.h"
 #include "flow/engine_impl.h"
+#include "flow/filter.h"
 
 namespace regatta::flow {
 
@@ -16,7 +17,7 @@ using store::Value;
 
 constexpr char kRunColumns[] =
     "id, project, created_by, name, pipeline, source, state, message, created_at, started_at, "
-    "finished_at, counts, cached_steps, duration, retry_of";
+    "finished_at, counts, cached_steps, duration, retry_of, pipeline_id, pipeline_version";
 constexpr char kStepColumns[] =
     "s.id, s.run_id, s.name, s.node, s.kind, s.parent_id, s.state, s.cached, s.reason, s.deps, "
     "s.loop_index, s.loop_argument, s.replicas, s.created_at, s.started_at, s.finished_at, "
@@ -41,6 +42,8 @@ RunView RunFrom(const Row& row) {
   }
   run.cached_steps = static_cast<int>(row.Int(12));
   run.retry_of = row.Text(14);
+  run.pipeline_id = row.Text(15);
+  run.pipeline_version = row.Int(16);
   return run;
 }
 
@@ -74,24 +77,9 @@ absl::Status RunNotFound(const std::string& id) {
   return absl::NotFoundError(absl::StrCat("there is no run ", id));
 }
 
-// "%", "_" and the escape itself mean themselves.
-std::string LikePattern(const std::string& part) {
-  std::string pattern = "%";
-  for (char c : part) {
-    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
-    if (c == '%' || c == '_' || c == '!') pattern += '!';
-    pattern += c;
-  }
-  return pattern + "%";
-}
-
-struct Filter {
-  std::string where;
-  std::vector<Value> params;
-};
-
 Filter FilterSql(const RunFilter& filter) {
-  Filter sql{"project = ?", {filter.project}};
+  Filter sql;
+  sql.And("project = ?", filter.project);
   if (!filter.states.empty()) {
     sql.where += " AND state IN (";
     for (std::size_t i = 0; i < filter.states.size(); ++i) {
@@ -100,16 +88,12 @@ Filter FilterSql(const RunFilter& filter) {
     }
     sql.where += ")";
   }
-  if (!filter.name.empty()) {
-    sql.where += " AND search LIKE ? ESCAPE '!'";
-    sql.params.emplace_back(LikePattern(filter.name));
-  }
+  if (!filter.name.empty()) sql.And("search LIKE ? ESCAPE '!'", LikePattern(filter.name));
+  sql.AndIfGiven("pipeline = ?", filter.pipeline);
+  sql.AndIfGiven("created_by = ?", filter.created_by);
+  sql.AndIfGiven("pipeline_id = ?", filter.pipeline_id);
+  if (filter.pipeline_version > 0) sql.And("pipeline_version = ?", filter.pipeline_version);
   return sql;
-}
-
-Value FromJson(const Json& json) {
-  if (json.is_string()) return json.get<std::string>();
-  return json.get<std::int64_t>();
 }
 
 std::vector<ArtifactView> ArtifactViews(const Json& artifacts, bool look_at_files) {
@@ -164,9 +148,9 @@ absl::StatusOr<RunPage> EngineImpl::ListRuns(const RunFilter& filter) {
     // Spelled out, so that both databases walk the index from the key on.
     absl::StrAppend(&sql.where, " AND ", name, " ", after, "= ? AND (", name, " ", after,
                     " ? OR id ", after, " ?)");
-    sql.params.push_back(FromJson(key[0]));
-    sql.params.push_back(FromJson(key[0]));
-    sql.params.push_back(FromJson(key[1]));
+    sql.params.push_back(ValueOf(key[0]));
+    sql.params.push_back(ValueOf(key[0]));
+    sql.params.push_back(ValueOf(key[1]));
   }
   const int limit = std::clamp(filter.limit, 1, 1000);
   const char* order = filter.descending ? " DESC" : " ASC";
@@ -209,46 +193,52 @@ absl::StatusOr<RunDetail> EngineImpl::GetRun(const std::string& run_id) {
   RunDetail run;
   static_cast<RunView&>(run) = RunFrom(rows[0]);
   OverlayStorageProblem(run);
-  run.yaml = rows[0].Text(15);
-  run.parameters = JsonColumn(rows[0].Text(16));
+  run.yaml = rows[0].Text(17);
+  run.parameters = JsonColumn(rows[0].Text(18));
   run.last_event_id = last_event_id;
   return run;
 }
 
 absl::StatusOr<StepPage> EngineImpl::ListSteps(const std::string& run_id,
-                                               const std::vector<StepState>& states, int limit,
-                                               const std::string& cursor) {
+                                               const StepFilter& filter) {
   ASSIGN_OR_RETURN(const std::vector<Row> run,
                    store_.Read("SELECT counts FROM flow_runs WHERE id = ?", {run_id}));
   if (run.empty()) return RunNotFound(run_id);
   StepPage page;
   std::set<std::string> wanted;
-  for (const StepState state : states) wanted.insert(StateName(state));
+  for (const StepState state : filter.states) wanted.insert(StateName(state));
   const Json counts = JsonColumn(run[0].Text(0));
   for (const auto& [state, count] : counts.items()) {
     if (wanted.empty() || wanted.contains(state)) page.total += count.get<std::int64_t>();
   }
-  std::string where = "s.run_id = ?";
-  std::vector<Value> params = {run_id};
-  if (!cursor.empty()) {
-    ASSIGN_OR_RETURN(const Json key, ReadCursor(cursor, "steps", 1));
-    where += " AND s.ordinal > ?";
-    params.push_back(FromJson(key[0]));
-  }
+  Filter sql;
+  sql.And("s.run_id = ?", run_id);
   if (!wanted.empty()) {
-    where += " AND s.state IN (";
+    sql.where += " AND s.state IN (";
     for (const std::string& state : wanted) {
-      where += where.back() == '(' ? "?" : ",?";
-      params.emplace_back(state);
+      sql.where += sql.where.back() == '(' ? "?" : ",?";
+      sql.params.emplace_back(state);
     }
-    where += ")";
+    sql.where += ")";
   }
-  limit = std::clamp(limit, 1, 1000);
-  params.emplace_back(static_cast<std::int64_t>(limit + 1));
+  if (!filter.name.empty()) {
+    sql.And("LOWER(s.name) LIKE ? ESCAPE '!'", LikePattern(filter.name));
+    // The run's own counts know nothing of names.
+    ASSIGN_OR_RETURN(
+        const std::vector<Row> total,
+        store_.Read("SELECT COUNT(*) FROM flow_steps s WHERE " + sql.where, sql.params));
+    page.total = total[0].Int(0);
+  }
+  if (!filter.cursor.empty()) {
+    ASSIGN_OR_RETURN(const Json key, ReadCursor(filter.cursor, "steps", 1));
+    sql.And("s.ordinal > ?", ValueOf(key[0]));
+  }
+  const int limit = std::clamp(filter.limit, 1, 1000);
+  sql.params.emplace_back(static_cast<std::int64_t>(limit + 1));
   ASSIGN_OR_RETURN(const std::vector<Row> rows,
                    store_.Read(absl::StrCat("SELECT ", kStepColumns, " FROM flow_steps s WHERE ",
-                                            where, " ORDER BY s.ordinal LIMIT ?"),
-                               params));
+                                            sql.where, " ORDER BY s.ordinal LIMIT ?"),
+                               sql.params));
   for (const Row& row : rows) {
     if (static_cast<int>(page.items.size()) == limit) {
       page.next_cursor =

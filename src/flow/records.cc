@@ -1,6 +1,7 @@
 #include "flow/records.h"
 
 #include "base/absl_status.h"
+#include "flow/result_records.h"
 #include "flow/stored_text.h"
 
 namespace regatta::flow {
@@ -102,6 +103,47 @@ store::Schema FlowSchema() {
         "runs that retry a run",
         {
             "ALTER TABLE flow_runs ADD COLUMN retry_of TEXT NOT NULL DEFAULT ''",
+        }},
+       {3,
+        "stored pipelines, lists of artifacts, deleting runs",
+        {
+            R"(CREATE TABLE flow_pipelines (
+                 id TEXT PRIMARY KEY, project TEXT NOT NULL, created_by TEXT NOT NULL,
+                 name TEXT NOT NULL, description TEXT NOT NULL, created_at BIGINT NOT NULL,
+                 updated_at BIGINT NOT NULL, last_version BIGINT NOT NULL))",
+            "CREATE UNIQUE INDEX flow_pipelines_name ON flow_pipelines (project, name)",
+            R"(CREATE TABLE flow_pipeline_versions (
+                 pipeline_id TEXT NOT NULL, version BIGINT NOT NULL, project TEXT NOT NULL,
+                 created_by TEXT NOT NULL, description TEXT NOT NULL, source TEXT NOT NULL,
+                 digest TEXT NOT NULL, created_at BIGINT NOT NULL, yaml TEXT NOT NULL,
+                 PRIMARY KEY (pipeline_id, version)))",
+            "ALTER TABLE flow_runs ADD COLUMN pipeline_id TEXT NOT NULL DEFAULT ''",
+            "ALTER TABLE flow_runs ADD COLUMN pipeline_version BIGINT NOT NULL DEFAULT 0",
+            "CREATE INDEX flow_runs_pipeline ON flow_runs (pipeline_id, created_at)",
+            R"(CREATE TABLE flow_artifacts (
+                 step_id TEXT NOT NULL, name TEXT NOT NULL, run_id TEXT NOT NULL,
+                 project TEXT NOT NULL, created_by TEXT NOT NULL, step_name TEXT NOT NULL,
+                 kind TEXT NOT NULL, digest TEXT NOT NULL, bytes BIGINT NOT NULL,
+                 path TEXT NOT NULL, from_run_id TEXT NOT NULL, from_step_id TEXT NOT NULL,
+                 created_at BIGINT NOT NULL, PRIMARY KEY (step_id, name)))",
+            "CREATE INDEX flow_artifacts_run ON flow_artifacts (run_id)",
+            "CREATE INDEX flow_artifacts_created ON flow_artifacts (project, created_at, step_id)",
+            "CREATE INDEX flow_artifacts_digest ON flow_artifacts (digest)",
+            // Which run took results of which.
+            R"(CREATE TABLE flow_run_uses (
+                 run_id TEXT NOT NULL, from_run_id TEXT NOT NULL, project TEXT NOT NULL,
+                 created_by TEXT NOT NULL, PRIMARY KEY (run_id, from_run_id)))",
+            "CREATE INDEX flow_run_uses_from ON flow_run_uses (from_run_id)",
+            "CREATE INDEX flow_cache_run ON flow_cache (run_id)",
+            "CREATE INDEX flow_cache_finished ON flow_cache (project, finished_at, step_id)",
+            // Gone for everybody; their steps and folders may still be there.
+            R"(CREATE TABLE flow_deleted_runs (
+                 run_id TEXT PRIMARY KEY, project TEXT NOT NULL, created_by TEXT NOT NULL))",
+            // Made before the tables above: the next owner fills these in.
+            R"(CREATE TABLE flow_unlisted_runs (
+                 run_id TEXT PRIMARY KEY, project TEXT NOT NULL, created_by TEXT NOT NULL))",
+            "INSERT INTO flow_unlisted_runs (run_id, project, created_by) "
+            "SELECT id, project, created_by FROM flow_runs",
         }}}};
 }
 
@@ -112,13 +154,29 @@ absl::Status WriteRun(store::Transaction& transaction, const Run& run) {
     RETURN_IF_ERROR(transaction.Execute(
         "INSERT INTO flow_runs (id, project, created_by, name, pipeline, search, source, state, "
         "message, created_at, started_at, finished_at, duration, stop, failing, counts, "
-        "cached_steps, request_digest, retry_of) VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
-        {run.id, run.project, run.created_by, Clean(run.name), run.pipeline->name,
-         LowerCase(Clean(run.name) + "\n" + run.pipeline->name), Clean(run.source),
-         std::string(StateName(run.state)), Clean(run.message), run.created_at, run.started_at,
-         run.finished_at, DurationOf(run), static_cast<std::int64_t>(run.stop),
-         static_cast<std::int64_t>(run.failing), counts,
-         static_cast<std::int64_t>(run.cached_steps), run.request_digest, run.retry_of}));
+        "cached_steps, request_digest, retry_of, pipeline_id, pipeline_version) "
+        "VALUES (?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?,?)",
+        {run.id,
+         run.project,
+         run.created_by,
+         Clean(run.name),
+         run.pipeline->name,
+         LowerCase(Clean(run.name) + "\n" + run.pipeline->name),
+         Clean(run.source),
+         std::string(StateName(run.state)),
+         Clean(run.message),
+         run.created_at,
+         run.started_at,
+         run.finished_at,
+         DurationOf(run),
+         static_cast<std::int64_t>(run.stop),
+         static_cast<std::int64_t>(run.failing),
+         counts,
+         static_cast<std::int64_t>(run.cached_steps),
+         run.request_digest,
+         run.retry_of,
+         run.pipeline_id,
+         run.pipeline_version}));
     return transaction.Execute(
         "INSERT INTO flow_run_specs (run_id, project, created_by, working_directory, yaml, "
         "parameters, disabled) VALUES (?,?,?,?,?,?,?)",
@@ -178,6 +236,7 @@ absl::Status WriteStep(store::Transaction& transaction, const StepRun& step) {
          static_cast<std::int64_t>(step.attempts), step.id}));
   }
   if (!step.detail_dirty || step.detail == nullptr) return absl::OkStatus();
+  RETURN_IF_ERROR(WriteArtifacts(transaction, step));
   if (step.has_detail_row && !step.spec_dirty) {
     return transaction.Execute("UPDATE flow_step_details SET detail = ? WHERE step_id = ?",
                                {DetailText(step), step.id});

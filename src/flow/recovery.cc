@@ -14,7 +14,8 @@ using store::Row;
 constexpr char kSelectRuns[] =
     "SELECT r.id, r.project, r.created_by, r.name, r.source, r.state, r.message, "
     "r.created_at, r.started_at, r.stop, r.failing, r.cached_steps, "
-    "r.request_digest, s.working_directory, s.yaml, s.parameters, s.disabled, r.retry_of "
+    "r.request_digest, s.working_directory, s.yaml, s.parameters, s.disabled, r.retry_of, "
+    "r.pipeline_id, r.pipeline_version "
     "FROM flow_runs r JOIN flow_run_specs s ON s.run_id = r.id ";
 
 void Count(Run& run, StepState state) { ++run.counts[static_cast<std::size_t>(state)]; }
@@ -106,6 +107,8 @@ absl::Status EngineImpl::ReadLastEventId() {
 
 absl::Status EngineImpl::Recover() {
   RETURN_IF_ERROR(ReadLastEventId());
+  RETURN_IF_ERROR(ListResultsOfOldRuns(store_));
+  RETURN_IF_ERROR(FinishDeletions());
   if (options_.take_up == TakeUp::kWhenAsked) return absl::OkStatus();
   ASSIGN_OR_RETURN(const std::vector<Row> rows,
                    store_.Read(absl::StrCat(kSelectRuns, "WHERE r.finished_at = 0 ORDER BY r.id")));
@@ -160,6 +163,8 @@ absl::Status EngineImpl::LoadRun(const Row& row, Run& run, bool all_details,
   run.parameters = JsonColumn(row.Text(15));
   run.disabled = JsonColumn(row.Text(16)).get<std::vector<std::string>>();
   run.retry_of = row.Text(17);
+  run.pipeline_id = row.Text(18);
+  run.pipeline_version = row.Int(19);
   run.folder = absl::StrCat(options_.folder, "/runs/", run.id);
 
   // It was accepted before, so it parses again; unless another version of the program is stricter.

@@ -172,6 +172,11 @@ absl::StatusOr<RunView> EngineImpl::RetryRun(const RetryRequest& request) {
 void EngineImpl::Retry(const RetryRequest& request, Answer answer,
                        std::shared_ptr<absl::StatusOr<RunView>> result) {
   if (closing_) return answer(absl::UnavailableError("the engine is closing"));
+  if (!to_delete_.empty()) {
+    // What it would take over may be deleted by this turn: it is made of what is there afterwards.
+    return AfterThisTurn(answer,
+                         [this, request, answer, result] { Retry(request, answer, result); });
+  }
   const auto in_memory = runs_.find(request.id);
   absl::StatusOr<RunView> existing = absl::NotFoundError("");
   if (in_memory != runs_.end()) {
@@ -194,6 +199,9 @@ void EngineImpl::Retry(const RetryRequest& request, Answer answer,
   if (!made.ok()) return answer(made.status());
   Run& run = **made;
   runs_[run.id] = *std::move(made);
+  for (const auto& [id, step] : run.steps_by_id) {
+    if (step->state == StepState::kSucceeded) UseResultsOf(run, step->detail->cache.from_run_id);
+  }
   answers_.push_back([this, id = run.id, answer](const absl::Status& status) {
     // Nothing of it was stored, so nothing of it may stay.
     if (!status.ok()) Discard(id);

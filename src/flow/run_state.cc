@@ -58,6 +58,8 @@ RunView Run::View() const {
   view.pipeline = pipeline->name;
   view.source = source;
   view.retry_of = retry_of;
+  view.pipeline_id = pipeline_id;
+  view.pipeline_version = pipeline_version;
   view.state = state;
   view.message = message;
   view.created_at = created_at;

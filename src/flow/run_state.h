@@ -8,6 +8,7 @@
 #include <optional>
 #include <string>
 #include <unordered_map>
+#include <unordered_set>
 #include <vector>
 
 #include "absl/status/statusor.h"
@@ -102,7 +103,9 @@ enum class StopKind { kNone = 0, kPlain = 1, kForced = 2 };
 struct Run {
   std::string id, project, created_by, name, source, working_directory, folder;
   std::string yaml, request_digest;
-  std::string retry_of;  // the run whose successes this one took over; empty for a fresh one
+  std::string retry_of;     // the run whose successes this one took over; empty for a fresh one
+  std::string pipeline_id;  // of the stored pipeline it was started from; empty and 0: none
+  std::int64_t pipeline_version = 0;
   base::Json parameters = base::Json::object();
   std::vector<std::string> disabled;
   std::shared_ptr<const Pipeline> pipeline;
@@ -114,7 +117,8 @@ struct Run {
   bool recovered = false, attached = false;
 
   std::unique_ptr<Scope> root;
-  std::unique_ptr<Scope> post;  // holds the post-process step, when there is one
+  std::unique_ptr<Scope> post;           // holds the post-process step, when there is one
+  std::unordered_set<std::string> uses;  // runs whose results it took since this owner has it
   std::int64_t next_ordinal = 0;
   std::array<int, 8> counts = {};  // steps by state
   int cached_steps = 0;

@@ -190,6 +190,12 @@ void EngineImpl::PrepareStep(StepRun& step) {
 
 void EngineImpl::ApplyDecision(StepRun& step, StartDecision decision) {
   Run& run = step.run();
+  if (decision.hit && deleted_runs_.contains(decision.hit->run_id)) {
+    // Looked up before that run was deleted: it is asked again, of what is there then.
+    ReleaseSlot(step);
+    woken_.emplace_back(run.id, step.id);
+    return;
+  }
   StepDetail& detail = *step.detail;
   detail.command = std::move(decision.command);
   detail.env = std::move(decision.env);
@@ -200,6 +206,7 @@ void EngineImpl::ApplyDecision(StepRun& step, StartDecision decision) {
   if (decision.hit) {
     step.cached = true;
     ++run.cached_steps;
+    UseResultsOf(run, decision.hit->run_id);
     step.outputs = std::move(decision.hit->outputs);
     step.job_folder = std::move(decision.hit->job_folder);
     step.started_at = base::NowMicros();

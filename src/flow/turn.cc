@@ -112,7 +112,7 @@ void EngineImpl::Loop() {
 
 absl::Status EngineImpl::Commit() {
   if (dirty_runs_.empty() && new_metrics_.empty() && new_cache_records_.empty() &&
-      new_latest_.empty()) {
+      new_latest_.empty() && to_delete_.empty()) {
     return absl::OkStatus();
   }
   static base::Counter& commits =
@@ -176,6 +176,8 @@ absl::Status EngineImpl::WriteTurn() {
     RETURN_IF_ERROR(WriteCacheRecord(transaction, record));
   }
   for (const LatestRecord& record : new_latest_) RETURN_IF_ERROR(WriteLatest(transaction, record));
+  for (const UseRecord& record : new_uses_) RETURN_IF_ERROR(WriteUse(transaction, record));
+  RETURN_IF_ERROR(WriteDeletions(transaction));
 
   for (const std::string& step_id : stale_metrics_) {
     RETURN_IF_ERROR(transaction.Execute("DELETE FROM flow_metrics WHERE step_id = ?", {step_id}));
@@ -245,6 +247,8 @@ void EngineImpl::AfterCommit() {
   woken_.clear();
   new_cache_records_.clear();
   new_latest_.clear();
+  new_uses_.clear();
+  to_delete_.clear();
   new_metrics_.clear();
   stale_metrics_.clear();
   told_runs_.clear();

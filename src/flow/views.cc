@@ -26,16 +26,6 @@ void PutTime(Json& json, const char* name, base::Micros time) {
   if (time != 0) json[name] = time;
 }
 
-Json ArtifactJson(const ArtifactView& artifact) {
-  Json json = {{"name", artifact.name}, {"path", artifact.path}, {"kind", artifact.kind}};
-  if (artifact.kind != "missing") json["bytes"] = artifact.bytes;
-  if (!artifact.digest.empty()) json["digest"] = artifact.digest;
-  if (!artifact.media_type.empty()) json["media_type"] = artifact.media_type;
-  if (!artifact.from.empty()) json["from"] = artifact.from;
-  if (!artifact.files.empty()) json["files"] = artifact.files;
-  return json;
-}
-
 Json RankJson(const RankView& rank) {
   Json json = {
       {"rank", rank.rank}, {"role", rank.role}, {"index", rank.index}, {"state", rank.state}};
@@ -83,6 +73,16 @@ bool IsFinal(StepState state) {
          state != StepState::kTerminating;
 }
 
+Json ToJson(const ArtifactView& artifact) {
+  Json json = {{"name", artifact.name}, {"path", artifact.path}, {"kind", artifact.kind}};
+  if (artifact.kind != "missing") json["bytes"] = artifact.bytes;
+  if (!artifact.digest.empty()) json["digest"] = artifact.digest;
+  if (!artifact.media_type.empty()) json["media_type"] = artifact.media_type;
+  if (!artifact.from.empty()) json["from"] = artifact.from;
+  if (!artifact.files.empty()) json["files"] = artifact.files;
+  return json;
+}
+
 Json ToJson(const RunView& run) {
   Json json = {{"id", run.id},
                {"project", run.project},
@@ -96,6 +96,10 @@ Json ToJson(const RunView& run) {
                {"step_counts", run.step_counts},
                {"cached_steps", run.cached_steps}};
   if (!run.retry_of.empty()) json["retry_of"] = run.retry_of;
+  if (!run.pipeline_id.empty()) {
+    json["pipeline_id"] = run.pipeline_id;
+    json["pipeline_version"] = run.pipeline_version;
+  }
   PutTime(json, "started_at", run.started_at);
   PutTime(json, "finished_at", run.finished_at);
   return json;
@@ -150,10 +154,9 @@ Json ToJson(const StepDetail& step) {
   json["env"] = step.env;
   json["attempts"] = step.attempts;
   json["inputs"] = Json::array();
-  for (const ArtifactView& artifact : step.inputs) json["inputs"].push_back(ArtifactJson(artifact));
+  for (const ArtifactView& artifact : step.inputs) json["inputs"].push_back(ToJson(artifact));
   json["outputs"] = Json::array();
-  for (const ArtifactView& artifact : step.outputs)
-    json["outputs"].push_back(ArtifactJson(artifact));
+  for (const ArtifactView& artifact : step.outputs) json["outputs"].push_back(ToJson(artifact));
   json["ranks"] = Json::array();
   for (const RankView& rank : step.ranks) json["ranks"].push_back(RankJson(rank));
   json["cache"] = CacheJson(step.cache);

@@ -33,7 +33,9 @@ bool IsFinal(StepState state);
 
 struct RunView {
   std::string id, project, created_by, name, pipeline, source;
-  std::string retry_of;  // the run that this one retries; empty for a fresh one
+  std::string retry_of;     // the run that this one retries; empty for a fresh one
+  std::string pipeline_id;  // the stored pipeline it was started from; empty for a text of its own
+  std::int64_t pipeline_version = 0;
   RunState state = RunState::kPending;
   std::string message;
   base::Micros created_at = 0, started_at = 0, finished_at = 0;  // 0: not yet
@@ -107,6 +109,7 @@ struct MetricSeries {
   std::vector<MetricPoint> points;
 };
 
+base::Json ToJson(const ArtifactView& artifact);
 base::Json ToJson(const RunView& run);
 base::Json ToJson(const RunDetail& run);
 base::Json ToJson(const StepView& step);

@@ -7,6 +7,10 @@ Response JsonAnswer(const base::Json& json, int status) {
   return net::JsonResponse(status, base::DumpJson(json));
 }
 
+Response DeletedAnswer(const std::string& id) {
+  return JsonAnswer({{"id", id}, {"state", "deleted"}});
+}
+
 Response ErrorAnswer(const absl::Status& status, const std::vector<flow::Problem>& problems) {
   const base::CodeSurface& surface = SurfaceOf(status);
   base::Json error = {{"code", surface.slug}, {"message", std::string(status.message())}};

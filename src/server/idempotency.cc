@@ -13,7 +13,11 @@ constexpr base::Micros kKept = 24LL * 3600 * 1'000'000;
 constexpr std::size_t kLongestKey = 128;
 
 std::string DigestOf(const net::Request& request) {
-  return base::Sha256Hex(absl::StrCat(request.method, "\n", request.path, "\n", request.body));
+  // What stands in the query is part of what is asked for.
+  const std::size_t query = request.target.find('?');
+  return base::Sha256Hex(absl::StrCat(
+      request.method, "\n", request.path,
+      query == std::string::npos ? "" : request.target.substr(query), "\n", request.body));
 }
 
 }  // namespace

@@ -51,7 +51,11 @@ class ServerImpl final : public Server {
   explicit ServerImpl(const ServerOptions& options)
       : auth_(options.store, options.token, options.user, options.project),
         idempotency_(options.store),
+        pipelines_(options.store),
+        catalog_(options.store),
         context_{.engine = options.engine,
+                 .pipelines = &pipelines_,
+                 .catalog = &catalog_,
                  .jobs = options.jobs,
                  .auth = &auth_,
                  .idempotency = &idempotency_,
@@ -128,6 +132,8 @@ class ServerImpl final : public Server {
 
   Auth auth_;
   Idempotency idempotency_;
+  flow::PipelineStore pipelines_;
+  flow::Catalog catalog_;
   Ticker ticker_;
   Context context_;
   std::unique_ptr<net::HttpServer> http_;  // last: its threads use all of the above

@@ -67,6 +67,34 @@ class EngineTest : public ::testing::Test {
     engine_.reset();
   }
 
+  // Closes and leaves the store as a program that knew `version` (1 or 2) of the tables would have.
+  void GoBackToSchema(std::int64_t version) {
+    Close();
+    std::vector<std::string> statements = {"DROP TABLE flow_pipelines",
+                                           "DROP TABLE flow_pipeline_versions",
+                                           "DROP TABLE flow_artifacts",
+                                           "DROP TABLE flow_run_uses",
+                                           "DROP TABLE flow_deleted_runs",
+                                           "DROP TABLE flow_unlisted_runs",
+                                           "DROP INDEX flow_runs_pipeline",
+                                           "DROP INDEX flow_cache_run",
+                                           "DROP INDEX flow_cache_finished",
+                                           "ALTER TABLE flow_runs DROP COLUMN pipeline_id",
+                                           "ALTER TABLE flow_runs DROP COLUMN pipeline_version"};
+    if (version < 2) statements.push_back("ALTER TABLE flow_runs DROP COLUMN retry_of");
+    auto transaction = store_->Begin();
+    ASSERT_TRUE(transaction.ok());
+    for (const std::string& sql : statements) {
+      ASSERT_TRUE(transaction->Execute(sql).ok()) << sql;
+    }
+    ASSERT_TRUE(
+        transaction
+            ->Execute("DELETE FROM schema_versions WHERE room = 'flow' AND version > ?", {version})
+            .ok());
+    ASSERT_TRUE(transaction->Commit().ok());
+    store_.reset();
+  }
+
   RunRequest Request(const std::string& yaml) {
     RunRequest request;
     request.yaml = yaml;
@@ -116,7 +144,7 @@ class EngineTest : public ::testing::Test {
     std::map<std::string, StepView> steps;
     std::string cursor;
     do {
-      auto page = engine_->ListSteps(run_id, {}, 1000, cursor);
+      auto page = engine_->ListSteps(run_id, {.limit = 1000, .cursor = cursor});
       EXPECT_TRUE(page.ok()) << page.status();
       if (!page.ok()) break;
       for (const StepView& step : page->items) steps[step.name] = step;

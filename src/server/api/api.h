@@ -7,7 +7,9 @@
 #include "absl/status/status.h"
 #include "absl/status/statusor.h"
 #include "base/json.h"
+#include "flow/catalog.h"
 #include "flow/engine.h"
+#include "flow/pipeline_store.h"
 #include "job/kubeflow/controller.h"
 #include "net/http.h"
 
@@ -43,9 +45,22 @@ Response JsonAnswer(const base::Json& json, int status = 200);
 // The one error body of the API; the HTTP status comes from the one code table.
 Response ErrorAnswer(const absl::Status& status, const std::vector<flow::Problem>& problems = {});
 
+// What a deleting request answers.
+Response DeletedAnswer(const std::string& id);
+// One page of a list: `items`, `total`, `next_cursor` where there is more.
+template <typename Page>
+Response PageAnswer(const Page& page) {
+  base::Json json = {{"items", base::Json::array()}, {"total", page.total}};
+  for (const auto& item : page.items) json["items"].push_back(flow::ToJson(item));
+  if (!page.next_cursor.empty()) json["next_cursor"] = page.next_cursor;
+  return JsonAnswer(json);
+}
+
 // What handlers work with. All members outlive all requests.
 struct Context {
   flow::Engine* engine = nullptr;
+  flow::PipelineStore* pipelines = nullptr;
+  flow::Catalog* catalog = nullptr;
   job::TrainingJobs* jobs = nullptr;
   Auth* auth = nullptr;
   Idempotency* idempotency = nullptr;
@@ -90,6 +105,16 @@ absl::StatusOr<Response> CreateRun(Context&, const Call&);
 absl::StatusOr<Response> GetRun(Context&, const Call&);
 absl::StatusOr<Response> StopRun(Context&, const Call&);
 absl::StatusOr<Response> RetryRun(Context&, const Call&);
+absl::StatusOr<Response> DeleteRun(Context&, const Call&);
+
+absl::StatusOr<Response> ListPipelines(Context&, const Call&);  // pipelines.cc
+absl::StatusOr<Response> CreatePipeline(Context&, const Call&);
+absl::StatusOr<Response> GetPipeline(Context&, const Call&);
+absl::StatusOr<Response> DeletePipeline(Context&, const Call&);
+absl::StatusOr<Response> ListPipelineVersions(Context&, const Call&);
+absl::StatusOr<Response> CreatePipelineVersion(Context&, const Call&);
+absl::StatusOr<Response> GetPipelineVersion(Context&, const Call&);
+absl::StatusOr<Response> DeletePipelineVersion(Context&, const Call&);
 
 absl::StatusOr<Response> ListSteps(Context&, const Call&);  // steps.cc
 absl::StatusOr<Response> GetStep(Context&, const Call&);
@@ -107,7 +132,13 @@ absl::StatusOr<Response> ResumeJob(Context&, const Call&);
 absl::StatusOr<Response> GetJobLog(Context&, const Call&);  // logs.cc
 absl::StatusOr<Response> StreamJobLog(Context&, const Call&);
 
-absl::StatusOr<Response> GetArtifact(Context&, const Call&);  // artifacts.cc
+absl::StatusOr<Response> ListArtifacts(Context&, const Call&);  // artifacts.cc
+absl::StatusOr<Response> GetArtifact(Context&, const Call&);
+absl::StatusOr<Response> GetArtifactContent(Context&, const Call&);
+
+absl::StatusOr<Response> ListCaches(Context&, const Call&);  // caches.cc
+absl::StatusOr<Response> GetCache(Context&, const Call&);
+absl::StatusOr<Response> DeleteCache(Context&, const Call&);
 
 absl::StatusOr<Response> StreamEvents(Context&, const Call&);  // events.cc
 

@@ -9,6 +9,7 @@
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
 #include "base/file.h"
+#include "flow/names.h"
 #include "server/api/api.h"
 #include "server/api/input.h"
 
@@ -55,7 +56,40 @@ std::string SafeName(std::string_view path) {
 
 }  // namespace
 
+absl::StatusOr<Response> ListArtifacts(Context& context, const Call& call) {
+  QueryReader query(call);
+  flow::ArtifactFilter filter;
+  filter.project = call.principal.project;
+  filter.run_id = query.Id("run_id");
+  filter.step = query.Text("step", 4096).value_or("");
+  filter.name = query.Text("name", 128).value_or("");
+  filter.kind = query.Choice("kind", {"file", "folder"}).value_or("");
+  filter.digest = query.Text("digest", 128).value_or("");
+  filter.limit = static_cast<int>(query.Integer("limit", 1, 1000).value_or(50));
+  filter.cursor = query.Text("cursor", 512).value_or("");
+  RETURN_IF_ERROR(query.Finish());
+  ASSIGN_OR_RETURN(const flow::ArtifactPage page, context.catalog->ListArtifacts(filter));
+  return PageAnswer(page);
+}
+
 absl::StatusOr<Response> GetArtifact(Context& context, const Call& call) {
+  ASSIGN_OR_RETURN(const std::string run_id, IdFromPath(call, "run_id"));
+  ASSIGN_OR_RETURN(const std::string step_id, IdFromPath(call, "step_id"));
+  QueryReader query(call);
+  RETURN_IF_ERROR(query.Finish());
+  const std::string& name = call.http.params.at("name");
+  if (!flow::IsFieldName(name)) {
+    return absl::InvalidArgumentError(
+        absl::StrCat("\"", name.substr(0, 60),
+                     "\" is no name of an artifact: names have letters, "
+                     "digits and \"_\", at most 50"));
+  }
+  ASSIGN_OR_RETURN(const flow::ListedArtifact artifact,
+                   context.catalog->GetArtifact(run_id, step_id, name));
+  return JsonAnswer(flow::ToJson(artifact));
+}
+
+absl::StatusOr<Response> GetArtifactContent(Context& context, const Call& call) {
   ASSIGN_OR_RETURN(const std::string run_id, IdFromPath(call, "run_id"));
   ASSIGN_OR_RETURN(const std::string step_id, IdFromPath(call, "step_id"));
   QueryReader query(call);

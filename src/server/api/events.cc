@@ -1,6 +1,5 @@
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
-#include "base/ulid.h"
 #include "server/api/api.h"
 #include "server/api/input.h"
 
@@ -45,12 +44,9 @@ class EventFeed {
 
 absl::StatusOr<Response> StreamEvents(Context& context, const Call& call) {
   QueryReader query(call);
-  const std::string run_id = query.Text("run_id", 26).value_or("");
+  const std::string run_id = query.Id("run_id");
   std::optional<std::int64_t> after = query.Integer("after", 0, INT64_MAX);
   RETURN_IF_ERROR(query.Finish());
-  if (!run_id.empty() && !base::IsUlid(run_id)) {
-    return absl::InvalidArgumentError("query parameter \"run_id\" is not an id");
-  }
   // A browser that reconnects sends the header beside the address it began with.
   ASSIGN_OR_RETURN(const auto last, LastEventId(call));
   if (last) after = last;

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <cmath>
 
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
@@ -109,6 +110,22 @@ std::vector<std::string> QueryReader::Choices(const std::string& name,
   return items;
 }
 
+std::optional<bool> QueryReader::Boolean(const std::string& name) {
+  const std::optional<std::string> value = Choice(name, {"true", "false"});
+  if (!value) return std::nullopt;
+  return *value == "true";
+}
+
+std::string QueryReader::Id(const std::string& name) {
+  const std::string* value = Take(name);
+  if (value == nullptr) return "";
+  if (!base::IsUlid(*value)) {
+    Fail(absl::StrCat("query parameter \"", name, "\" is no id: ids have 26 lower-case letters ",
+                      "and digits, not ", Quoted(*value)));
+  }
+  return *value;
+}
+
 absl::Status QueryReader::Finish() {
   for (const auto& [key, value] : query_) {
     if (Contains(known_, key)) continue;
@@ -185,6 +202,21 @@ std::optional<bool> BodyReader::Boolean(const std::string& name) {
     return std::nullopt;
   }
   return value->get<bool>();
+}
+
+std::optional<std::int64_t> BodyReader::Integer(const std::string& name, std::int64_t least,
+                                                std::int64_t most) {
+  const base::Json* value = Take(name);
+  if (value == nullptr) return std::nullopt;
+  // As JSON Schema counts: 2.0 is a whole number, too.
+  const double number = value->is_number() ? value->get<double>() : 0.5;
+  if (number != std::floor(number) || number < static_cast<double>(least) ||
+      number > static_cast<double>(most)) {
+    Fail(absl::InvalidArgumentError(
+        absl::StrCat("\"", name, "\" must be a whole number from ", least, " to ", most)));
+    return std::nullopt;
+  }
+  return static_cast<std::int64_t>(number);
 }
 
 std::optional<std::string> BodyReader::Choice(const std::string& name,

@@ -29,6 +29,10 @@ class QueryReader {
   // "a,b": each one of `choices`, at most `most_items`.
   std::vector<std::string> Choices(const std::string& name, const std::vector<std::string>& choices,
                                    std::size_t most_items);
+  // "true" or "false".
+  std::optional<bool> Boolean(const std::string& name);
+  // "" when absent.
+  std::string Id(const std::string& name);
   absl::Status Finish();
 
  private:
@@ -53,6 +57,8 @@ class BodyReader {
   std::string RequiredText(const std::string& name, std::size_t most_characters,
                            std::size_t fewest_characters = 0);
   std::optional<bool> Boolean(const std::string& name);
+  std::optional<std::int64_t> Integer(const std::string& name, std::int64_t least,
+                                      std::int64_t most);
   std::optional<std::string> Choice(const std::string& name,
                                     const std::vector<std::string>& choices);
   std::vector<std::string> TextList(const std::string& name);

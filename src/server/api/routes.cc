@@ -10,9 +10,14 @@ constexpr std::size_t kRunBody = 26u << 20;
 
 #define RUNS "/api/v1/runs"
 #define RUN RUNS "/{run_id}"
+#define PIPELINES "/api/v1/pipelines"
+#define PIPELINE PIPELINES "/{pipeline}"
+#define VERSION PIPELINE "/versions/{version}"
+#define CACHES "/api/v1/caches"
 #define JOBS "/api/v1/jobs"
 #define JOB JOBS "/{job_id}"
 #define STEP RUN "/steps/{step_id}"
+#define ARTIFACT STEP "/artifacts/{name}"
 
 constexpr Route kRoutes[] = {
     {"GET", "/healthz", Access::kOpen, kNoBody, false, GetHealth},
@@ -26,6 +31,7 @@ constexpr Route kRoutes[] = {
     {"GET", RUNS, Access::kUser, kNoBody, false, ListRuns},
     {"POST", RUNS, Access::kUser, kRunBody, true, CreateRun},
     {"GET", RUN, Access::kUser, kNoBody, false, GetRun},
+    {"DELETE", RUN, Access::kUser, kSmallBody, true, DeleteRun},
     {"POST", RUN "/stop", Access::kUser, kSmallBody, true, StopRun},
     {"POST", RUN "/retry", Access::kUser, kSmallBody, true, RetryRun},
     {"GET", RUN "/steps", Access::kUser, kNoBody, false, ListSteps},
@@ -33,7 +39,20 @@ constexpr Route kRoutes[] = {
     {"GET", STEP "/logs", Access::kUser, kNoBody, false, GetLog},
     {"GET", STEP "/logs/stream", Access::kUser, kNoBody, false, StreamLog},
     {"GET", STEP "/metrics", Access::kUser, kNoBody, false, GetStepMetrics},
-    {"GET", STEP "/artifacts/{name}/content", Access::kUser, kNoBody, false, GetArtifact},
+    {"GET", ARTIFACT, Access::kUser, kNoBody, false, GetArtifact},
+    {"GET", ARTIFACT "/content", Access::kUser, kNoBody, false, GetArtifactContent},
+    {"GET", "/api/v1/artifacts", Access::kUser, kNoBody, false, ListArtifacts},
+    {"GET", PIPELINES, Access::kUser, kNoBody, false, ListPipelines},
+    {"POST", PIPELINES, Access::kUser, kRunBody, true, CreatePipeline},
+    {"GET", PIPELINE, Access::kUser, kNoBody, false, GetPipeline},
+    {"DELETE", PIPELINE, Access::kUser, kSmallBody, true, DeletePipeline},
+    {"GET", PIPELINE "/versions", Access::kUser, kNoBody, false, ListPipelineVersions},
+    {"POST", PIPELINE "/versions", Access::kUser, kRunBody, true, CreatePipelineVersion},
+    {"GET", VERSION, Access::kUser, kNoBody, false, GetPipelineVersion},
+    {"DELETE", VERSION, Access::kUser, kSmallBody, true, DeletePipelineVersion},
+    {"GET", CACHES, Access::kUser, kNoBody, false, ListCaches},
+    {"GET", CACHES "/{cache_id}", Access::kUser, kNoBody, false, GetCache},
+    {"DELETE", CACHES "/{cache_id}", Access::kUser, kSmallBody, true, DeleteCache},
     {"GET", JOBS, Access::kUser, kNoBody, false, ListJobs},
     {"POST", JOBS, Access::kUser, kRunBody, true, CreateJob},
     {"GET", JOB, Access::kUser, kNoBody, false, GetJob},

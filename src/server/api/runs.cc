@@ -9,6 +9,26 @@ namespace {
 const std::vector<std::string> kRunStates = {"pending", "running",     "succeeded",
                                              "failed",  "terminating", "terminated"};
 
+// The text of a stored pipeline, and the run's memory of where it is from.
+absl::Status TakeFromStore(Context& context, const Call& call, const std::string& pipeline,
+                           std::int64_t version, flow::RunRequest& run) {
+  if (call.repeated) {
+    // Made before a crash: of the version that was the newest then.
+    if (const auto made = context.engine->GetRun(run.id); made.ok()) {
+      run.yaml = made->yaml;
+      run.source = made->source;
+      return absl::OkStatus();
+    }
+  }
+  ASSIGN_OR_RETURN(const flow::PipelineVersionView stored,
+                   context.pipelines->GetVersion(call.principal.project, pipeline, version));
+  run.yaml = stored.yaml;
+  run.source = absl::StrCat(stored.pipeline_name, "@", stored.version);
+  run.pipeline_id = stored.pipeline_id;
+  run.pipeline_version = stored.version;
+  return absl::OkStatus();
+}
+
 }  // namespace
 
 absl::StatusOr<Response> ListRuns(Context& context, const Call& call) {
@@ -19,6 +39,10 @@ absl::StatusOr<Response> ListRuns(Context& context, const Call& call) {
     if (const auto known = flow::RunStateFrom(state)) filter.states.push_back(*known);
   }
   filter.name = query.Text("name", 128).value_or("");
+  filter.pipeline = query.Text("pipeline", 128).value_or("");
+  filter.pipeline_id = query.Id("pipeline_id");
+  filter.pipeline_version = query.Integer("pipeline_version", 1, 1'000'000'000).value_or(0);
+  filter.created_by = query.Text("created_by", 128).value_or("");
   filter.sort =
       query.Choice("sort", {"created_at", "name", "state", "duration"}).value_or("created_at");
   filter.descending = query.Choice("order", {"asc", "desc"}).value_or("desc") == "desc";
@@ -26,10 +50,7 @@ absl::StatusOr<Response> ListRuns(Context& context, const Call& call) {
   filter.cursor = query.Text("cursor", 512).value_or("");
   RETURN_IF_ERROR(query.Finish());
   ASSIGN_OR_RETURN(const flow::RunPage page, context.engine->ListRuns(filter));
-  base::Json json = {{"items", base::Json::array()}, {"total", page.total}};
-  for (const flow::RunView& run : page.items) json["items"].push_back(flow::ToJson(run));
-  if (!page.next_cursor.empty()) json["next_cursor"] = page.next_cursor;
-  return JsonAnswer(json);
+  return PageAnswer(page);
 }
 
 absl::StatusOr<Response> CreateRun(Context& context, const Call& call) {
@@ -38,7 +59,9 @@ absl::StatusOr<Response> CreateRun(Context& context, const Call& call) {
   run.id = call.creation_id;
   run.project = call.principal.project;
   run.created_by = call.principal.user;
-  run.yaml = body.RequiredText("yaml", 4u << 20);
+  const auto yaml = body.Text("yaml", 4u << 20);
+  const auto pipeline = body.Text("pipeline", 128, 1);
+  const auto version = body.Integer("pipeline_version", 1, 1'000'000'000);
   run.source = body.Text("source", 4096).value_or("");
   run.working_directory = body.Text("working_directory", 4096).value_or("");
   run.name = body.Text("name", 128).value_or("");
@@ -50,6 +73,15 @@ absl::StatusOr<Response> CreateRun(Context& context, const Call& call) {
   if (!run.working_directory.empty() && !run.working_directory.starts_with('/')) {
     return absl::InvalidArgumentError(absl::StrCat(
         "\"working_directory\" must be an absolute path, not \"", run.working_directory, "\""));
+  }
+  if (yaml) {
+    run.yaml = *yaml;
+  } else if (pipeline) {
+    RETURN_IF_ERROR(TakeFromStore(context, call, *pipeline, version.value_or(0), run));
+  } else {
+    return absl::InvalidArgumentError(
+        "\"yaml\" is missing: give the pipeline's text, or \"pipeline\", the id or name of a "
+        "stored one");
   }
   std::vector<flow::Problem> problems;
   const auto created = context.engine->CreateRun(run, &problems);
@@ -90,6 +122,17 @@ absl::StatusOr<Response> RetryRun(Context& context, const Call& call) {
                    context.engine->RetryRun(
                        {.run_id = id, .id = call.creation_id, .created_by = call.principal.user}));
   return JsonAnswer(flow::ToJson(run), 201);
+}
+
+absl::StatusOr<Response> DeleteRun(Context& context, const Call& call) {
+  ASSIGN_OR_RETURN(const std::string id, IdFromPath(call, "run_id"));
+  QueryReader query(call);
+  const bool check_cache = query.Boolean("check_cache").value_or(true);
+  RETURN_IF_ERROR(query.Finish());
+  const absl::Status status = context.engine->DeleteRun(id, check_cache);
+  // The same request was taken before a crash: the run is gone, as asked.
+  if (!status.ok() && !(call.repeated && absl::IsNotFound(status))) return status;
+  return DeletedAnswer(id);
 }
 
 }  // namespace regatta::server

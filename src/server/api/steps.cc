@@ -13,19 +13,16 @@ const std::vector<std::string> kStepStates = {"pending",     "running",    "succ
 absl::StatusOr<Response> ListSteps(Context& context, const Call& call) {
   ASSIGN_OR_RETURN(const std::string run_id, IdFromPath(call, "run_id"));
   QueryReader query(call);
-  std::vector<flow::StepState> states;
+  flow::StepFilter filter;
   for (const std::string& state : query.Choices("state", kStepStates, 10)) {
-    if (const auto known = flow::StepStateFrom(state)) states.push_back(*known);
+    if (const auto known = flow::StepStateFrom(state)) filter.states.push_back(*known);
   }
-  const auto limit = static_cast<int>(query.Integer("limit", 1, 1000).value_or(50));
-  const std::string cursor = query.Text("cursor", 512).value_or("");
+  filter.name = query.Text("name", 128).value_or("");
+  filter.limit = static_cast<int>(query.Integer("limit", 1, 1000).value_or(50));
+  filter.cursor = query.Text("cursor", 512).value_or("");
   RETURN_IF_ERROR(query.Finish());
-  ASSIGN_OR_RETURN(const flow::StepPage page,
-                   context.engine->ListSteps(run_id, states, limit, cursor));
-  base::Json json = {{"items", base::Json::array()}, {"total", page.total}};
-  for (const flow::StepView& step : page.items) json["items"].push_back(flow::ToJson(step));
-  if (!page.next_cursor.empty()) json["next_cursor"] = page.next_cursor;
-  return JsonAnswer(json);
+  ASSIGN_OR_RETURN(const flow::StepPage page, context.engine->ListSteps(run_id, filter));
+  return PageAnswer(page);
 }
 
 absl::StatusOr<Response> GetStep(Context& context, const Call& call) {
