@@ -63,9 +63,30 @@ CLI::App* AddCommand(CLI::App* parent, Invocation* invocation, const std::string
   return command;
 }
 
+void AddLimit(CLI::App* command, Invocation* call) {
+  command->add_option("-n,--limit", call->limit, "How many (default: 20)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1000));
+}
+
 void AddRun(CLI::App* app, Invocation* call) {
   CLI::App* run = AddCommand(app, call, "run", "Run a pipeline and watch it");
-  run->add_option("file", call->file, "The pipeline (YAML)")->type_name("FILE")->required();
+  CLI::Option* file = run->add_option("file", call->file, "The pipeline (YAML)")->type_name("FILE");
+  CLI::Option* stored =
+      run->add_option(
+             "--pipeline", call->pipeline,
+             "Instead of a file: a stored pipeline, in its newest version or the one given")
+          ->type_name("NAME[@VERSION]")
+          ->excludes(file);
+  run->add_option("--directory", call->directory,
+                  "Where commands start (default: the file's folder; for a stored pipeline the "
+                  "current one)")
+      ->type_name("DIR");
+  // CLI11's own message would name neither.
+  run->parse_complete_callback([file, stored] {
+    if (file->count() + stored->count() > 0) return;
+    throw CLI::RequiredError("a pipeline (FILE, or --pipeline NAME)");
+  });
   run->add_option("-p,--parameter", call->parameters,
                   "Parameter for this run: step.name=value, or name=value for every step that has "
                   "it; values are read as JSON where they are JSON, else as text; may be repeated")
@@ -100,22 +121,22 @@ void AddServe(CLI::App* app, Invocation* call) {
 }
 
 void AddRuns(CLI::App* app, Invocation* call) {
-  CLI::App* runs =
-      AddCommand(app, call, "runs", "List, show, stop, retry runs; read their logs", "runs list");
+  CLI::App* runs = AddCommand(app, call, "runs",
+                              "List, show, stop, retry, delete runs; read their logs", "runs list");
   runs->footer(
-      "All but `stop` and `retry` only look: where no `regatta run` or `regatta serve` is at work "
-      "they show "
-      "what\n"
-      "was stored last, and resume nothing.");
+      "All but `stop`, `retry` and `delete` only look: where no `regatta run` or `regatta serve` "
+      "is\n"
+      "at work they show what was stored last, and resume nothing.");
   runs->require_subcommand(0, 1);
   const auto add_list_options = [call](CLI::App* command) {
     command->add_option("--state", call->states, "Only runs in these states")
         ->type_name("STATES")
         ->delimiter(',')
         ->allow_extra_args(false);
-    command->add_option("-n,--limit", call->limit, "How many (default: 20)")
-        ->type_name("N")
-        ->check(CLI::Range(1, 1000));
+    command->add_option("--name", call->name, "Only runs whose name or pipeline has this in it");
+    command->add_option("--pipeline", call->pipeline, "Only runs of this stored pipeline")
+        ->type_name("NAME[@VERSION]");
+    AddLimit(command, call);
   };
   add_list_options(runs);
   AddCommon(runs, call);
@@ -154,10 +175,103 @@ void AddRuns(CLI::App* app, Invocation* call) {
   retry->add_flag("--detach,!--follow", call->detach,
                   "Return once the new run is stored (needs a running `regatta serve`)");
   AddOutput(retry, call);
+  CLI::App* remove =
+      sub("delete", "Delete a run that has ended, with its artifacts and logs", false);
+  remove->footer(
+      "Refused while other runs use its results: an unfinished one always, one that has ended\n"
+      "unless --no-cache-check is given. Its results leave the cache, so its steps run when they\n"
+      "are asked for again.");
+  remove->add_flag("--no-cache-check,!--cache-check", call->no_cache_check,
+                   "Also when runs that have ended took results of it");
+  AddOutput(remove, call);
   CLI::App* logs = sub("logs", "Print what a step has written", true);
   logs->add_option("--rank", call->rank, "Which of its processes (default: 0)")->type_name("N");
   logs->add_flag("-f,--follow", call->follow, "Go on until the step ends");
   AddOutput(sub("explain", "Say why a step ran or was skipped", true), call);
+}
+
+void AddPipelines(CLI::App* app, Invocation* call) {
+  CLI::App* pipelines =
+      AddCommand(app, call, "pipelines", "Store pipelines by name, in versions", "pipelines list");
+  pipelines->require_subcommand(0, 1);
+  pipelines->footer(
+      "`regatta run --pipeline NAME[@VERSION]` runs a stored pipeline. Runs keep their own copy "
+      "of\n"
+      "its text.");
+  const auto add_list_options = [call](CLI::App* command) {
+    command->add_option("--name", call->name, "Only pipelines whose name has this in it");
+    AddLimit(command, call);
+    AddOutput(command, call);
+  };
+  const auto sub = [&](const std::string& name, const std::string& help) {
+    CLI::App* command = AddCommand(pipelines, call, name, help, "pipelines " + name);
+    AddCommon(command, call);
+    return command;
+  };
+  const auto add_pipeline = [call](CLI::App* command, const std::string& help,
+                                   const char* type = "NAME") {
+    command->add_option("pipeline", call->pipeline, help)->type_name(type)->required();
+    AddOutput(command, call);
+  };
+  const auto add_text = [call](CLI::App* command, const std::string& about) {
+    command->add_option("file", call->file, "The pipeline (YAML)")->type_name("FILE")->required();
+    command->add_option("--description", call->description, about)->type_name("TEXT");
+  };
+  add_list_options(pipelines);
+  AddCommon(pipelines, call);
+  add_list_options(sub("list", "List pipelines, the last changed first"));
+  CLI::App* create = sub("create", "Store a pipeline, as its version 1");
+  add_text(create, "What it is for");
+  create->add_option("--name", call->name, "Its name (default: the one in the file)");
+  AddOutput(create, call);
+  add_pipeline(sub("show", "Show a pipeline and the text of a version"),
+               "Name or id, with or without a version", "NAME[@VERSION]");
+  CLI::App* versions = sub("versions", "List its versions, newest first");
+  add_pipeline(versions, "Name or id");
+  AddLimit(versions, call);
+  CLI::App* update = sub("update", "Add a version");
+  add_pipeline(update, "Name or id");
+  add_text(update, "What is different");
+  CLI::App* remove = sub("delete", "Delete a pipeline with its versions, or one version");
+  remove->footer("Refused while a run of it is unfinished. Runs that have ended stay.");
+  add_pipeline(remove, "Name or id; with a version only that one goes", "NAME[@VERSION]");
+}
+
+void AddResults(CLI::App* app, Invocation* call) {
+  const auto add_filters = [call](CLI::App* command) {
+    command->add_option("--run", call->run_id, "Only of this run: its id, name, or `last`")
+        ->type_name("RUN");
+    command->add_option("--step", call->step, "Only of steps with this name")->type_name("STEP");
+    AddLimit(command, call);
+    AddCommon(command, call);
+    AddOutput(command, call);
+  };
+  CLI::App* artifacts =
+      AddCommand(app, call, "artifacts", "List what steps have written", "artifacts list");
+  artifacts->require_subcommand(0, 1);
+  CLI::App* list =
+      AddCommand(artifacts, call, "list", "List output artifacts, newest first", "artifacts list");
+  for (CLI::App* command : {artifacts, list}) {
+    add_filters(command);
+    command->add_option("--name", call->name, "Only artifacts with this name");
+    command->add_option("--kind", call->kind, "Only files, or only folders")
+        ->type_name("KIND")
+        ->check(CLI::IsMember({"file", "folder"}));
+  }
+  CLI::App* caches =
+      AddCommand(app, call, "caches",
+                 "List, show, delete results that steps take instead of running", "caches list");
+  caches->require_subcommand(0, 1);
+  add_filters(caches);
+  add_filters(AddCommand(caches, call, "list", "List them, newest first", "caches list"));
+  const auto sub = [&](const std::string& name, const std::string& help) {
+    CLI::App* command = AddCommand(caches, call, name, help, "caches " + name);
+    command->add_option("id", call->cache, "Id of the entry")->type_name("ID")->required();
+    AddCommon(command, call);
+    AddOutput(command, call);
+  };
+  sub("show", "Show one: its key, its outputs, who made it");
+  sub("delete", "Forget one, so that its step runs when it is asked for again");
 }
 
 void AddSubmit(CLI::App* app, Invocation* call) {
@@ -185,9 +299,7 @@ void AddJobs(CLI::App* app, Invocation* call) {
         ->type_name("STATES")
         ->delimiter(',')
         ->allow_extra_args(false);
-    command->add_option("-n,--limit", call->limit, "How many (default: 20)")
-        ->type_name("N")
-        ->check(CLI::Range(1, 1000));
+    AddLimit(command, call);
   };
   add_list_options(jobs);
   AddCommon(jobs, call);
@@ -263,6 +375,8 @@ void Fill(Syntax& syntax) {
   AddRun(app, call);
   AddServe(app, call);
   AddRuns(app, call);
+  AddPipelines(app, call);
+  AddResults(app, call);
   AddSubmit(app, call);
   AddJobs(app, call);
   AddOthers(app, call);

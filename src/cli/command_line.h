@@ -21,8 +21,15 @@ struct Invocation {
   bool fresh = false;  // --new
   std::optional<int> port;
 
+  std::string pipeline;     // pipelines ...; --pipeline: NAME or NAME@VERSION
+  std::string directory;    // run
+  std::string description;  // pipelines create, update
+
   std::string run_id;
-  std::string job;  // jobs ...
+  std::string job;              // jobs ...
+  std::string cache;            // caches ...
+  std::string kind;             // artifacts list
+  bool no_cache_check = false;  // runs delete
   std::string step;
   int rank = 0;
   bool follow = false;

@@ -25,6 +25,31 @@ TEST(CommandLine, RunTakesItsOptionsInAnyOrder) {
   EXPECT_EQ(call.port, 0);
 }
 
+TEST(CommandLine, RunTakesAFileOrAStoredPipeline) {
+  const Parsed stored = ParseCommandLine({"run", "--pipeline", "train@3", "--directory", "d"});
+  ASSERT_TRUE(stored.invocation) << stored.err;
+  EXPECT_EQ(stored.invocation->pipeline, "train@3");
+  EXPECT_EQ(stored.invocation->directory, "d");
+  EXPECT_THAT(ParseCommandLine({"run"}).err, HasSubstr("a pipeline (FILE, or --pipeline NAME)"));
+  EXPECT_EQ(ParseCommandLine({"run", "p.yaml", "--pipeline", "train"}).exit_code, 2);
+}
+
+TEST(CommandLine, WhatIsStoredHasItsCommands) {
+  EXPECT_EQ(ParseCommandLine({"pipelines"}).invocation->command, "pipelines list");
+  const Parsed update =
+      ParseCommandLine({"pipelines", "update", "train", "p.yaml", "--description", "faster"});
+  ASSERT_TRUE(update.invocation) << update.err;
+  EXPECT_EQ(update.invocation->pipeline, "train");
+  EXPECT_EQ(update.invocation->file, "p.yaml");
+  EXPECT_EQ(update.invocation->description, "faster");
+  EXPECT_EQ(ParseCommandLine({"artifacts", "--run", "last"}).invocation->run_id, "last");
+  EXPECT_EQ(ParseCommandLine({"artifacts", "--kind", "pipe"}).exit_code, 2);
+  EXPECT_EQ(ParseCommandLine({"caches", "delete", "x"}).invocation->cache, "x");
+  EXPECT_FALSE(ParseCommandLine({"runs", "delete", "last"}).invocation->no_cache_check);
+  EXPECT_TRUE(
+      ParseCommandLine({"runs", "delete", "last", "--no-cache-check"}).invocation->no_cache_check);
+}
+
 TEST(CommandLine, NestedCommandsAreNamedInFull) {
   EXPECT_EQ(ParseCommandLine({"runs"}).invocation->command, "runs list");
   EXPECT_EQ(ParseCommandLine({"runs", "show", "last"}).invocation->command, "runs show");

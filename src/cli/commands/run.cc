@@ -11,6 +11,7 @@
 #include "base/file.h"
 #include "base/ulid.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/lists.h"
 #include "cli/connection.h"
 #include "cli/find_run.h"
 #include "cli/follow.h"
@@ -45,18 +46,36 @@ absl::StatusOr<base::Json> ReadParameters(const std::vector<std::string>& given)
   return parameters;
 }
 
-absl::StatusOr<base::Json> MakeRequest(const Invocation& call) {
+// What is run, and where: a file in its folder, or a stored pipeline here.
+absl::StatusOr<base::Json> MakeSource(const Invocation& call) {
+  std::error_code error;
+  if (!call.pipeline.empty()) {
+    ASSIGN_OR_RETURN(const PipelineName name, ReadPipelineName(call.pipeline));
+    const auto here = std::filesystem::current_path(error);
+    if (error) return absl::NotFoundError(absl::StrCat("the current folder: ", error.message()));
+    base::Json source = {{"pipeline", name.pipeline}, {"working_directory", here.string()}};
+    if (name.version != 0) source["pipeline_version"] = name.version;
+    return source;
+  }
   auto yaml = base::ReadFile(call.file, kLongestPipeline);
   if (!yaml.ok()) return ToAbsl(yaml.status());
-  std::error_code error;
   const auto file = std::filesystem::canonical(call.file, error);
   if (error) return absl::NotFoundError(absl::StrCat(call.file, ": ", error.message()));
-  ASSIGN_OR_RETURN(base::Json parameters, ReadParameters(call.parameters));
-  base::Json request = {{"yaml", *std::move(yaml)},
-                        {"source", call.file},
-                        {"working_directory", file.parent_path().string()},
-                        {"parameters", std::move(parameters)},
-                        {"on_interrupted", call.fresh ? "new" : "attach"}};
+  return base::Json{{"yaml", *std::move(yaml)},
+                    {"source", call.file},
+                    {"working_directory", file.parent_path().string()}};
+}
+
+absl::StatusOr<base::Json> MakeRequest(const Invocation& call) {
+  ASSIGN_OR_RETURN(base::Json request, MakeSource(call));
+  ASSIGN_OR_RETURN(request["parameters"], ReadParameters(call.parameters));
+  request["on_interrupted"] = call.fresh ? "new" : "attach";
+  if (!call.directory.empty()) {
+    std::error_code error;
+    const auto folder = std::filesystem::canonical(call.directory, error);
+    if (error) return absl::NotFoundError(absl::StrCat(call.directory, ": ", error.message()));
+    request["working_directory"] = folder.string();
+  }
   if (!call.name.empty()) request["name"] = call.name;
   if (!call.disabled.empty()) request["disabled"] = call.disabled;
   return request;

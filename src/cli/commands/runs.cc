@@ -7,6 +7,7 @@
 #include "base/suggest.h"
 #include "base/ulid.h"
 #include "cli/commands/commands.h"
+#include "cli/commands/lists.h"
 #include "cli/connection.h"
 #include "cli/find_run.h"
 #include "cli/follow.h"
@@ -17,8 +18,6 @@
 
 namespace regatta::cli {
 namespace {
-
-constexpr ConnectOptions kOnlyLook = {.when_unowned = WhenUnowned::kLook};
 
 std::string PathOf(const std::string& run_id) { return "/api/v1/runs/" + run_id; }
 
@@ -54,11 +53,6 @@ std::string DurationText(const base::Json& run) {
   return base::FormatDuration(run.value("finished_at", base::NowMicros()) - started);
 }
 
-int PrintJson(const base::Json& json) {
-  std::printf("%s\n", base::DumpJson(json).c_str());
-  return 0;
-}
-
 // What is shown of a directory that nobody owns may have been going on when it was stored.
 void SayWhoGoesOn(const Connection& connection, const base::Json& run) {
   if (connection.look == nullptr || IsFinalState(run.value("state", ""))) return;
@@ -72,8 +66,8 @@ int PrintPage(const Invocation& call, const base::Json& page) {
   if (call.json) return PrintJson(page);
   const base::Json& runs = page["items"];
   if (runs.empty()) {
-    std::printf("No runs%s. Start one: regatta run pipeline.yaml\n",
-                call.states.empty() ? " yet" : " in these states");
+    const bool all = call.states.empty() && call.name.empty() && call.pipeline.empty();
+    std::printf("No runs%s. Start one: regatta run pipeline.yaml\n", all ? " yet" : " like that");
     return 0;
   }
   std::printf("%-26s  %-20s  %-11s  %-19s  %-9s  %s\n", "ID", "NAME", "STATE", "CREATED (UTC)",
@@ -86,18 +80,26 @@ int PrintPage(const Invocation& call, const base::Json& page) {
                 Fit(terminal, run.value("name", ""), 20).c_str(), run.value("state", "").c_str(),
                 created.c_str(), DurationText(run).c_str(), StepsText(run).c_str());
   }
-  const int total = page.value("total", 0);
-  if (total > static_cast<int>(runs.size())) {
-    std::printf("%zu of %d; --limit shows more\n", runs.size(), total);
-  }
+  SayHowManyMore(page);
   return 0;
 }
 
 absl::StatusOr<int> List(const Invocation& call, Connection& connection) {
+  std::string pipeline_id, version;
+  if (!call.pipeline.empty()) {
+    ASSIGN_OR_RETURN(const PipelineName name, ReadPipelineName(call.pipeline));
+    ASSIGN_OR_RETURN(const base::Json pipeline,
+                     connection.api->Get("/api/v1/pipelines/" + net::PercentEncode(name.pipeline)));
+    pipeline_id = pipeline.value("id", "");
+    if (name.version != 0) version = absl::StrCat(name.version);
+  }
   ASSIGN_OR_RETURN(
       const base::Json page,
       connection.api->Get("/api/v1/runs" + QueryOf({{"limit", absl::StrCat(call.limit)},
-                                                    {"state", absl::StrJoin(call.states, ",")}})));
+                                                    {"state", absl::StrJoin(call.states, ",")},
+                                                    {"name", call.name},
+                                                    {"pipeline_id", pipeline_id},
+                                                    {"pipeline_version", version}})));
   const int code = PrintPage(call, page);
   std::fflush(stdout);
   for (const base::Json& run : page["items"]) {
@@ -130,6 +132,17 @@ absl::StatusOr<int> Show(const Invocation& call, Connection& connection) {
   }
   std::fflush(stdout);
   SayWhoGoesOn(connection, run);
+  return 0;
+}
+
+absl::StatusOr<int> Delete(const Invocation& call, Connection& connection) {
+  ApiClient& api = *connection.api;
+  ASSIGN_OR_RETURN(const std::string id, FindRun(api, call.run_id));
+  ASSIGN_OR_RETURN(
+      const base::Json answer,
+      api.Delete(PathOf(id) + (call.no_cache_check ? "?check_cache=false" : ""), base::NewUlid()));
+  if (call.json) return PrintJson(answer);
+  std::printf("run %s is deleted with its artifacts and logs\n", id.c_str());
   return 0;
 }
 
@@ -259,42 +272,30 @@ absl::StatusOr<int> Explain(const Invocation& call, Connection& connection) {
   return 0;
 }
 
-using Answer = absl::StatusOr<int> (*)(const Invocation&, Connection&);
-
-int WithApi(const Invocation& call, const base::Config& settings, Answer command,
-            const ConnectOptions& options = kOnlyLook) {
-  LogLess(settings);
-  auto connection = Connect(settings, options);
-  if (command == List && absl::IsNotFound(connection.status())) {
-    return PrintPage(call, {{"items", base::Json::array()}, {"total", 0}});
-  }
-  if (!connection.ok()) return Fail(connection.status());
-  const absl::StatusOr<int> code = command(call, *connection);
-  return code.ok() ? *code : Fail(code.status());
-}
-
 }  // namespace
 
 int ListRuns(const Invocation& call, const base::Config& settings) {
-  return WithApi(call, settings, List);
+  return WithApi(call, settings, List, kOnlyLook, PrintPage);
 }
 int ShowRun(const Invocation& call, const base::Config& settings) {
-  return WithApi(call, settings, Show);
+  return WithApi(call, settings, Show, kOnlyLook);
 }
 int StopRun(const Invocation& call, const base::Config& settings) {
   // A run that nobody takes care of is taken up to be stopped; the others are not our business.
-  return WithApi(call, settings, Stop,
-                 {.when_unowned = WhenUnowned::kOwn, .take_up = flow::TakeUp::kWhenAsked});
+  return WithApi(call, settings, Stop, kToChange);
+}
+int DeleteRun(const Invocation& call, const base::Config& settings) {
+  return WithApi(call, settings, Delete, kToChange);
 }
 int PrintLogs(const Invocation& call, const base::Config& settings) {
   if (call.follow) {
     const absl::StatusOr<int> code = FollowLog(call, settings);
     return code.ok() ? *code : Fail(code.status());
   }
-  return WithApi(call, settings, Logs);
+  return WithApi(call, settings, Logs, kOnlyLook);
 }
 int ExplainStep(const Invocation& call, const base::Config& settings) {
-  return WithApi(call, settings, Explain);
+  return WithApi(call, settings, Explain, kOnlyLook);
 }
 
 }  // namespace regatta::cli
