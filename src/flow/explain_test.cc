@@ -81,5 +81,21 @@ TEST_F(Explain, APartOfTheKeyThatIsGoneIsShown) {
   EXPECT_TRUE(gone.changed);
 }
 
+class Logs : public EngineTest {};
+
+TEST_F(Logs, OfAStepThatWroteNothingIsEmpty) {
+  local_ = true;
+  Open();
+  const RunDetail run = Run("name: p\nentry_points: {a: {command: \"true\"}}\n");
+  ASSERT_EQ(run.state, RunState::kSucceeded) << run.message;
+  const std::string id = Step(run.id, "a").id;
+  const auto log = engine_->GetLog(run.id, id, 0, 0, 100);
+  ASSERT_TRUE(log.ok()) << log.status();
+  EXPECT_EQ(log->bytes, "");
+  EXPECT_EQ(log->total, 0);
+  EXPECT_EQ(engine_->GetLog(run.id, id, 1, 0, 100).status().message(),
+            "step \"a\" has no rank 1; it has only rank 0");
+}
+
 }  // namespace
 }  // namespace regatta::flow

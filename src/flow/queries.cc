@@ -371,7 +371,13 @@ absl::StatusOr<job::LogRange> EngineImpl::GetLog(const std::string& run_id,
         absl::StrCat("step \"", row.view.name, "\" has no log: it is ", StateName(row.view.state),
                      row.view.kind == "dag" ? " and a DAG, whose steps have logs" : ""));
   }
-  return job::ReadLog(row.job_folder, rank, offset, limit);
+  auto log = job::ReadLog(row.job_folder, rank, offset, limit);
+  if (!absl::IsNotFound(log.status())) return log;
+  const int ranks = std::max(1, row.view.replicas);
+  if (rank >= 0 && rank < ranks) return job::LogRange{};  // it has written nothing
+  return absl::NotFoundError(absl::StrCat(
+      "step \"", row.view.name, "\" has no rank ", rank,
+      ranks == 1 ? "; it has only rank 0" : absl::StrCat("; its last is ", ranks - 1)));
 }
 
 absl::StatusOr<std::string> EngineImpl::ArtifactFile(const std::string& run_id,
