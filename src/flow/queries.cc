@@ -1,5 +1,7 @@
 #include <algorithm>
+#include <filesystem>
 #include <set>
+#include <system_error>
 
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
@@ -374,10 +376,15 @@ absl::StatusOr<job::LogRange> EngineImpl::GetLog(const std::string& run_id,
   auto log = job::ReadLog(row.job_folder, rank, offset, limit);
   if (!absl::IsNotFound(log.status())) return log;
   const int ranks = std::max(1, row.view.replicas);
-  if (rank >= 0 && rank < ranks) return job::LogRange{};  // it has written nothing
-  return absl::NotFoundError(absl::StrCat(
-      "step \"", row.view.name, "\" has no rank ", rank,
-      ranks == 1 ? "; it has only rank 0" : absl::StrCat("; its last is ", ranks - 1)));
+  if (rank < 0 || rank >= ranks) {
+    return absl::NotFoundError(absl::StrCat(
+        "step \"", row.view.name, "\" has no rank ", rank,
+        ranks == 1 ? "; it has only rank 0" : absl::StrCat("; its last is ", ranks - 1)));
+  }
+  std::error_code error;
+  // The file is made with the first byte: this rank has written nothing.
+  if (std::filesystem::exists(row.job_folder, error)) return job::LogRange{};
+  return log;
 }
 
 absl::StatusOr<std::string> EngineImpl::ArtifactFile(const std::string& run_id,

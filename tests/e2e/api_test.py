@@ -229,6 +229,20 @@ class ApiTest(Case):
         self.assertEqual(rest[-1][1], "end")
         self.assertEqual(self.regatta("runs", "logs", "last", "a", "--follow").out, "one\ntwo\n")
 
+    def test_the_log_of_a_step_that_writes_nothing_is_empty(self):
+        _, api = self.serve()
+        run_id = self.create(api, text="name: quiet\nentry_points: {a: {command: 'true'}}\n").json[
+            "id"
+        ]
+        self.wait_final(api, run_id)
+        step = api.call("GET", f"/api/v1/runs/{run_id}/steps").json["items"][0]["id"]
+        path = f"/api/v1/runs/{run_id}/steps/{step}/logs"
+        log = api.call("GET", path)
+        self.assertEqual(log.status, 200, log.body)
+        self.assertEqual(log.json, {"offset": 0, "next_offset": 0, "total": 0, "text": ""})
+        self.assertEqual(api.call("GET", path + "?rank=1").status, 404)
+        self.assertEqual(self.regatta("runs", "logs", "last", "a").out, "")
+
     def test_artifacts_cannot_run_in_our_origin(self):
         text = """\
             name: artifacts

@@ -278,7 +278,7 @@ absl::StatusOr<std::optional<std::int64_t>> LastEventId(const Call& call) {
   const std::string text = call.http.Header("last-event-id");
   if (text.empty()) return std::nullopt;
   const std::optional<std::int64_t> id = ParseInteger(text);
-  if (!id || *id < 0) {
+  if (!id || *id < 0 || text.size() > 19) {
     return absl::InvalidArgumentError(absl::StrCat(
         "Last-Event-ID must be the id of an event of this stream, not ", Quoted(text)));
   }
