@@ -69,6 +69,8 @@ install_python() {
   local stamp=.venv/.regatta-stamp want
   want="$(digest tools/python-requirements.txt) $(/usr/bin/python3 -V) $PWD"
   [ "$(cat "$stamp" 2>/dev/null)" != "$want" ] || return 0
+  # Making it anew empties it first, and through a link that would be another checkout's.
+  [ ! -L .venv ] || die ".venv is a link to $(readlink .venv), which would be emptied; remove the link"
   say "making .venv from tools/python-requirements.txt"
   quietly "making .venv" /usr/bin/python3 -m venv --system-site-packages --clear .venv
   quietly "installing Python packages" .venv/bin/pip install --disable-pip-version-check \
@@ -116,6 +118,8 @@ install_console() {
   local stamp=console/node_modules/.regatta-stamp want
   want="$(digest console/package-lock.json console/package.json) $(node --version)"
   [ "$(cat "$stamp" 2>/dev/null)" != "$want" ] || return 0
+  [ ! -L console/node_modules ] ||
+    die "console/node_modules is a link to $(readlink console/node_modules); remove the link"
   say "installing the console's packages (npm ci)"
   quietly "npm ci in console/" npm --prefix console ci --no-audit --no-fund
   echo "$want" >"$stamp"
