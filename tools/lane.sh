@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
-lanes="fast asan tsan postgres browser containers frameworks fuzz bare"
+lanes="fast asan tsan postgres browser containers frameworks api fuzz bare"
 if [ "${1:-}" = "--list" ]; then
   tr ' ' '\n' <<<"$lanes"
   exit 0
@@ -86,6 +86,10 @@ run_lane() {
       tools/setup.sh --lane frameworks
       tools/build.sh debug
       ctest_lane debug -L '^lane[.]frameworks$' ;;
+    api)
+      tools/setup.sh --lane api
+      tools/build.sh debug
+      ctest_lane debug -L '^lane[.]api$' ;;
     fuzz)
       tools/setup.sh --lane fuzz
       tools/build.sh fuzz

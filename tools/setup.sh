@@ -80,9 +80,9 @@ install_python() {
   echo "$want" >"$stamp"
 }
 
-# Frameworks that training jobs are tested with: they disagree about NumPy, so each has its own.
-install_framework() { # NAME PACKAGE==VERSION
-  local folder=.cache/frameworks/$1
+# An environment of its own for one package, in a folder of .cache.
+install_apart() { # FOLDER PACKAGE==VERSION
+  local folder=.cache/$1
   [ "$(cat "$folder/.regatta-stamp" 2>/dev/null)" != "$2" ] || return 0
   say "making $folder with $2"
   quietly "making $folder" /usr/bin/python3 -m venv --clear "$folder"
@@ -128,7 +128,9 @@ install_console() {
 install_packages
 install_python
 if [[ $lanes == *" frameworks "* ]]; then
-  install_framework paddle "paddlepaddle==$PADDLEPADDLE"
-  install_framework tensorflow "tensorflow-cpu==$TENSORFLOW_CPU"
+  # Frameworks that training jobs are tested with disagree about NumPy.
+  install_apart frameworks/paddle "paddlepaddle==$PADDLEPADDLE"
+  install_apart frameworks/tensorflow "tensorflow-cpu==$TENSORFLOW_CPU"
 fi
+if [[ $lanes == *" api "* ]]; then install_apart schemathesis "schemathesis==$SCHEMATHESIS"; fi
 install_console
