@@ -46,6 +46,13 @@ struct Role {
   // Container image whose files the replicas see; empty: this machine's. Where the executor starts
   // no containers, the job has a warning.
   std::string image;
+  // `argv` has no command, only arguments (or nothing) for the entry point of the image.
+  bool image_entry_point = false;
+  // Where the replicas start, absolute; empty: in the job's. One of this machine that does not
+  // exist is a warning, not a failure.
+  std::string working_directory;
+  // In an image, where `working_directory` is empty, the image's own comes before the job's.
+  bool image_directory = false;
   // A replica is started again with the same rank and ports; its log is a new one
   // (AttemptFolder). One that was stopped, or has timed out, is not.
   RestartPolicy restart = RestartPolicy::kNever;

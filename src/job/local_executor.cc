@@ -45,6 +45,11 @@ absl::Status CheckRole(const Role& role) {
     return absl::InvalidArgumentError(absl::StrCat(
         what, " asks for ", role.replicas, " replicas; 1 to ", kMaxReplicas, " are possible"));
   }
+  if (role.image_entry_point) {
+    return absl::InvalidArgumentError(
+        absl::StrCat(what, " has no command, and the entry point of the image ", role.image,
+                     " is known only where images are used: set `containerd`, or give a command"));
+  }
   if (role.argv.empty() || role.argv[0].empty()) {
     return absl::InvalidArgumentError(what + " has an empty command");
   }
@@ -145,6 +150,13 @@ absl::Status LocalExecutor::Submit(const JobSpec& spec) {
         MetricsTail(spec.id, member.rank, MetricsPath(spec.directory, member.rank)));
     job->status.replicas.push_back(
         {.rank = member.rank, .role = member.role->name, .index = member.index});
+  }
+  for (const Role& role : spec.roles) {
+    const std::string& wanted = role.working_directory;
+    if (wanted.empty() || DirectoryOf(spec, role) == wanted) continue;
+    job->status.warnings.push_back(
+        absl::StrCat("the working directory ", wanted, " of role ", role.name,
+                     " does not exist on this machine; it starts in ", spec.working_directory));
   }
   for (const Role& role : spec.roles) {
     if (role.image.empty()) continue;

@@ -60,6 +60,9 @@ struct Job {
   bool malformed_told = false;
 };
 
+// Where the replicas of a role start on this machine.
+std::string DirectoryOf(const JobSpec& spec, const Role& role);
+
 // The implementation behind NewLocalExecutor. One thread of its own waits (epoll) for the shims'
 // pidfds, their status lines, changed metrics files and calls of the public functions; it alone
 // changes jobs, launches and publishes. The public functions hand over under `mutex_`.

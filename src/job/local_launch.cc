@@ -4,6 +4,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <filesystem>
 
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
@@ -20,8 +21,16 @@ namespace regatta::job {
 namespace {
 
 constexpr std::size_t kTokenBytes = 32;
+constexpr char kMemoryNotEnforced[] = "memory is counted but not enforced: ";
 
 }  // namespace
+
+std::string DirectoryOf(const JobSpec& spec, const Role& role) {
+  std::error_code error;
+  const bool there = !role.working_directory.empty() &&
+                     std::filesystem::is_directory(role.working_directory, error);
+  return there ? role.working_directory : spec.working_directory;
+}
 
 void LocalExecutor::Admit(Job& job) {
   job.admitted = true;
@@ -83,16 +92,17 @@ void LocalExecutor::LaunchReplica(Job& job, int rank, const World& world) {
         MakeMemoryCgroup(absl::StrCat(job.spec.id, "-", rank), limit);
     if (cgroup.ok()) {
       replica.cgroup = *std::move(cgroup);
-    } else if (job.status.warnings.empty()) {
-      job.status.warnings.push_back(
-          absl::StrCat("memory is counted but not enforced: ", cgroup.status().message()));
+    } else if (std::ranges::none_of(job.status.warnings, [](const std::string& warning) {
+                 return warning.starts_with(kMemoryNotEnforced);
+               })) {
+      job.status.warnings.push_back(absl::StrCat(kMemoryNotEnforced, cgroup.status().message()));
     }
   }
   ShimRequest request{
       .job = job.spec.id,
       .folder = AttemptFolder(job.spec.directory,
                               job.status.replicas[static_cast<std::size_t>(rank)].restarts),
-      .working_directory = job.spec.working_directory,
+      .working_directory = DirectoryOf(job.spec, *member.role),
       .cgroup = replica.cgroup,
       .rank = rank,
       .grace_ms = std::max<std::int64_t>(0, job.spec.grace.count()),

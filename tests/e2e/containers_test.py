@@ -39,13 +39,13 @@ def layer(files):
     return out.getvalue()
 
 
-def build_image(path, name, layers, env):
+def build_image(path, name, layers, env, **settings):
     """An OCI image layout in one file, as `ctr images import` reads it."""
     config = json.dumps(
         {
             "architecture": "arm64" if os.uname().machine == "aarch64" else "amd64",
             "os": "linux",
-            "config": {"Env": env},
+            "config": {"Env": env, **settings},
             "rootfs": {"type": "layers", "diff_ids": [digest(each) for each in layers]},
         }
     ).encode()
@@ -99,9 +99,15 @@ class Containers(Case):
              "etc/made-by": b"layer one\n"}
         )  # fmt: skip
         second = layer({"etc/made-by": b"layer two\n"})
-        build_image(self.folder / "tiny.tar", IMAGE, [first, second], ["PATH=/bin", "FROM=image"])
+        self.layers = [first, second]
+        build_image(self.folder / "tiny.tar", IMAGE, self.layers, ["PATH=/bin", "FROM=image"])
         self.ctr("images", "import", self.folder / "tiny.tar")
         self.environment["REGATTA_CONTAINERD"] = str(self.socket)
+
+    def add_image(self, name, **settings):
+        """Another image of the same layers."""
+        build_image(self.folder / "more.tar", name, self.layers, ["PATH=/bin"], **settings)
+        self.ctr("images", "import", self.folder / "more.tar")
 
     def end_daemon(self):
         self.daemon.kill()
@@ -311,6 +317,72 @@ class Containers(Case):
         out, err = again.communicate(timeout=self.patience)
         self.assertEqual(again.returncode, 0, out + err)
         self.assertEqual(self.effects(), ["begin", "end"])
+
+    def training_job(self, container):
+        """A PyTorchJob of one container, which runs to its end; its log."""
+        job = {
+            "apiVersion": "kubeflow.org/v1",
+            "kind": "PyTorchJob",
+            "metadata": {"name": "entry"},
+            "spec": {
+                "pytorchReplicaSpecs": {
+                    "Master": {
+                        "restartPolicy": "Never",
+                        "template": {"spec": {"containers": [{"name": "pytorch", **container}]}},
+                    }
+                }
+            },
+        }
+        file = self.write("job.yaml", json.dumps(job))  # JSON is YAML
+        ended = json.loads(self.regatta("submit", file, "--output", "json", code=None).out)
+        log = self.regatta("jobs", "logs", "last").out
+        return ended, log
+
+    def test_a_training_job_starts_as_kubernetes_starts_its_image(self):
+        image = "images.example/entry:1"
+        self.add_image(
+            image,
+            Entrypoint=["/bin/sh", "-c", 'echo "entry $*, in $PWD, rank $RANK"', "sh"],
+            Cmd=["of", "the", "image"],
+            WorkingDir="/etc",
+        )
+        for container, says in (
+            ({}, "entry of the image, in /etc, rank 0\n"),
+            ({"args": ["--size", "$(WORLD_SIZE)"]}, "entry --size 1, in /etc, rank 0\n"),
+            ({"command": ["cat", "made-by"]}, "layer two\n"),
+            ({"command": ["sh"], "args": ["-c", "echo $PWD"], "workingDir": "/tmp"}, "/tmp\n"),
+            ({"command": ["sh", "-c", "echo $PWD"], "workingDir": "/made/here"}, "/made/here\n"),
+        ):
+            with self.subTest(container=container):
+                ended, log = self.training_job({"image": image, **container})
+                self.assertEqual((ended["state"], log), ("succeeded", says))
+        self.wait_until(lambda: self.held() == [], "the image is given back")
+
+    def test_an_image_without_entry_point_is_no_command(self):
+        ended, _ = self.training_job({"image": IMAGE})
+        self.assertEqual(ended["state"], "failed")
+        self.assertIn(f"no command, and image {IMAGE} has no entry point", ended["message"])
+        ended, log = self.training_job({"image": IMAGE, "args": ["echo", "args alone"]})
+        self.assertEqual((ended["state"], log), ("succeeded", "args alone\n"))
+
+    def test_a_launcher_finds_its_host_file_in_its_image(self):
+        container = {"image": IMAGE, "command": ["sh", "-c"]}
+        container["args"] = ["cat /etc/mpi/hostfile $HYDRA_HOST_FILE; /etc/mpi/discover_hosts.sh"]
+        job = {
+            "apiVersion": "kubeflow.org/v2beta1",
+            "kind": "MPIJob",
+            "metadata": {"name": "hosts"},
+            "spec": {
+                "slotsPerWorker": 2,
+                "mpiReplicaSpecs": {
+                    "Launcher": {"template": {"spec": {"containers": [container]}}},
+                    "Worker": {"replicas": 2, "template": {"spec": {"containers": [container]}}},
+                },
+            },
+        }
+        self.regatta("submit", self.write("mpi.yaml", json.dumps(job)))
+        log = self.regatta("jobs", "logs", "last").out
+        self.assertEqual(log, "localhost slots=4\nlocalhost:4\nlocalhost:4\n")
 
     def test_the_cache_knows_the_image(self):
         file = self.write(

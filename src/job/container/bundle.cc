@@ -12,7 +12,8 @@ namespace {
 
 using base::Json;
 
-constexpr int kVersion = 1;
+constexpr int kVersion = 2;
+constexpr int kWithoutEntryPoint = 1;
 
 // What Docker leaves to root inside a container; enough to install a package, not to load a module.
 constexpr const char* kCapabilities[] = {
@@ -42,6 +43,8 @@ absl::Status WritePlan(const std::string& path, const ContainerPlan& plan) {
   const Json json = {{"version", kVersion},
                      {"image", plan.image},
                      {"working_directory", plan.working_directory},
+                     {"entry_point", plan.entry_point},
+                     {"arguments", plan.arguments},
                      {"layers", plan.files.layers},
                      {"env", plan.files.env},
                      {"folders", std::move(folders)}};
@@ -57,8 +60,13 @@ absl::StatusOr<ContainerPlan> ReadPlan(const std::string& path) {
       absl::DataLossError(absl::StrCat(path, " is damaged, or of another version than ", kVersion));
   if (!json.ok()) return damaged;
   try {
-    if (json->at("version") != kVersion) return damaged;
+    const int version = json->at("version");
+    if (version != kVersion && version != kWithoutEntryPoint) return damaged;
     ContainerPlan plan;
+    if (version != kWithoutEntryPoint) {
+      plan.entry_point = json->at("entry_point").get<std::vector<std::string>>();
+      plan.arguments = json->at("arguments").get<std::vector<std::string>>();
+    }
     plan.image = json->at("image");
     plan.working_directory = json->at("working_directory");
     plan.files.layers = json->at("layers").get<std::vector<std::string>>();

@@ -16,6 +16,8 @@ namespace regatta::job {
 struct ContainerPlan {
   std::string image;
   std::string working_directory;
+  // In front of the replica's own words, and in place of them where it has none.
+  std::vector<std::string> entry_point, arguments;
   ImageFiles files;
   std::vector<SharedFolder> folders;
 };

@@ -44,9 +44,27 @@ TEST(ContainerPlan, IsReadAsItWasWritten) {
   EXPECT_EQ(plan->folders[2].inside, "/mnt/data");
 }
 
+TEST(ContainerPlan, KeepsTheEntryPointThatVersion1DidNotKnow) {
+  const TemporaryFolder folder;
+  const std::string path = folder / "plan.json";
+  ContainerPlan plan = Plan();
+  plan.entry_point = {"python", "-u"};
+  plan.arguments = {"train.py"};
+  ASSERT_TRUE(WritePlan(path, plan).ok());
+  EXPECT_EQ(ReadPlan(path)->entry_point, plan.entry_point);
+  EXPECT_EQ(ReadPlan(path)->arguments, plan.arguments);
+  base::Json old = *base::ParseJson(Slurp(path));
+  old["version"] = 1;
+  old.erase("entry_point");
+  old.erase("arguments");
+  std::ofstream(path) << old.dump();
+  ASSERT_TRUE(ReadPlan(path).ok());
+  EXPECT_TRUE(ReadPlan(path)->entry_point.empty());
+}
+
 TEST(ContainerPlan, OfAnotherVersionOrDamagedIsRefused) {
   const TemporaryFolder folder;
-  for (const char* text : {"", "{}", "[]", "{\"version\": 2}", "{\"version\": 1, \"image\": 3}"}) {
+  for (const char* text : {"", "{}", "[]", "{\"version\": 3}", "{\"version\": 1, \"image\": 3}"}) {
     const std::string path = folder / "plan.json";
     std::ofstream(path) << text;
     const auto plan = ReadPlan(path);

@@ -206,6 +206,8 @@ class ContainerExecutor final : public Executor, public base::EventSink {
       argv.insert(argv.end(), role.argv.begin(), role.argv.end());
       role.argv = std::move(argv);
       role.image.clear();
+      role.image_entry_point = false;
+      role.working_directory.clear();
     }
     // The machine's programs, and the variables that lead to them, mean nothing in there.
     spec.python_imports.clear();
@@ -222,6 +224,18 @@ class ContainerExecutor final : public Executor, public base::EventSink {
     ContainerPlan plan{
         .image = image, .working_directory = spec.working_directory, .files = {}, .folders = {}};
     ASSIGN_OR_RETURN(plan.files, containerd_.Hold(image, name));
+    if (role.image_entry_point) {
+      plan.entry_point = plan.files.entry_point;
+      if (role.argv.empty()) plan.arguments = plan.files.arguments;
+      if (plan.entry_point.empty() && plan.arguments.empty() && role.argv.empty()) {
+        return absl::InvalidArgumentError(absl::StrCat(
+            "role ", role.name, " has no command, and image ", image, " has no entry point"));
+      }
+    }
+    if (role.image_directory && !plan.files.working_directory.empty()) {
+      plan.working_directory = plan.files.working_directory;
+    }
+    if (!role.working_directory.empty()) plan.working_directory = role.working_directory;
     plan.folders = {{.path = spec.working_directory}, {.path = spec.directory}};
     plan.folders.insert(plan.folders.end(), spec.folders.begin(), spec.folders.end());
     if (const std::string package = RegattaPythonPath(); !package.empty()) {

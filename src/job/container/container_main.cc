@@ -73,8 +73,11 @@ std::string ContainerName() {
 
 // Makes the files that the container starts from; returns the bundle's folder.
 absl::StatusOr<std::string> MakeBundle(const std::string& plan_path,
-                                       std::vector<std::string> command) {
+                                       const std::vector<std::string>& words) {
   ASSIGN_OR_RETURN(const ContainerPlan plan, ReadPlan(plan_path));
+  std::vector<std::string> command = plan.entry_point;
+  const std::vector<std::string>& rest = words.empty() ? plan.arguments : words;
+  command.insert(command.end(), rest.begin(), rest.end());
   const char* const rank = std::getenv("REGATTA_RANK");
   if (rank == nullptr) {
     return absl::FailedPreconditionError("is started by a shim, which sets REGATTA_RANK");
@@ -152,8 +155,8 @@ int EndAs(int status) {
 }  // namespace
 
 int ContainerMain(int argc, char** argv) {
-  if (argc < 5 || std::strcmp(argv[3], "--") != 0) {
-    std::fprintf(stderr, "usage: regatta container PLAN -- COMMAND...\n");
+  if (argc < 4 || std::strcmp(argv[3], "--") != 0) {
+    std::fprintf(stderr, "usage: regatta container PLAN -- [WORD...]\n");
     return 2;
   }
   const absl::StatusOr<std::string> folder = MakeBundle(argv[2], {argv + 4, argv + argc});

@@ -38,6 +38,21 @@ absl::StatusOr<Json> Parse(const std::string& what, const std::string& text) {
   return *std::move(json);
 }
 
+// Docker writes null for what an image does not have.
+Json Object(const Json& json, const char* key) {
+  const auto found = json.find(key);
+  return found != json.end() && found->is_object() ? *found : Json::object();
+}
+std::vector<std::string> Texts(const Json& json, const char* key) {
+  std::vector<std::string> texts;
+  const auto found = json.find(key);
+  if (found == json.end() || !found->is_array()) return texts;
+  for (const Json& each : *found) {
+    if (each.is_string()) texts.push_back(each);
+  }
+  return texts;
+}
+
 // The manifest for this machine, where an image has several.
 std::string PickManifest(const Json& index) {
 #if defined(__aarch64__)
@@ -178,8 +193,14 @@ absl::StatusOr<ImageFiles> Containerd::Hold(const std::string& image,
   if (diff_ids.empty()) return absl::DataLossError(absl::StrCat("image ", image, " has no layers"));
 
   ImageFiles files;
-  for (const std::string& entry :
-       config.value("config", Json::object()).value("Env", std::vector<std::string>())) {
+  const Json settings = Object(config, "config");
+  files.entry_point = Texts(settings, "Entrypoint");
+  files.arguments = Texts(settings, "Cmd");
+  if (const auto folder = settings.find("WorkingDir");
+      folder != settings.end() && folder->is_string()) {
+    files.working_directory = *folder;
+  }
+  for (const std::string& entry : Texts(settings, "Env")) {
     const std::size_t equals = entry.find('=');
     if (equals != std::string::npos) files.env[entry.substr(0, equals)] = entry.substr(equals + 1);
   }

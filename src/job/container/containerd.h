@@ -11,8 +11,11 @@ namespace regatta::job {
 
 // What a container starts from: folders that lie on top of each other, the uppermost first.
 struct ImageFiles {
-  std::vector<std::string> layers;         // absolute, read-only
-  std::map<std::string, std::string> env;  // of the image's configuration
+  std::vector<std::string> layers;  // absolute, read-only
+  // Of the image's configuration.
+  std::map<std::string, std::string> env;
+  std::vector<std::string> entry_point, arguments;
+  std::string working_directory;  // empty: it names none
 };
 
 // The images that a containerd of this machine keeps. Asks through its own client `ctr`, which

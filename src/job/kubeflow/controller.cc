@@ -257,8 +257,9 @@ class Controller final : public TrainingJobs, public base::EventSink {
     spec.working_directory = record.working_directory;
     if (spec.working_directory.empty()) spec.working_directory = FolderOf(record);
     RETURN_IF_ERROR(ToAbsl(base::MakeFolders(record.directory)));
-    if (const std::string hosts = HostFile(live.job); !hosts.empty()) {
-      RETURN_IF_ERROR(ToAbsl(base::WriteFileDurably(record.directory + "/hostfile", hosts)));
+    for (const MpiFile& file : MpiFiles(live.job)) {
+      RETURN_IF_ERROR(ToAbsl(base::WriteFileDurably(base::JoinPath(record.directory, file.name),
+                                                    file.content, file.mode)));
     }
     return executor_->Submit(spec);
   }

@@ -20,6 +20,8 @@ std::string_view KindName(TrainingKind kind) {
 
 std::optional<double> ParseQuantity(std::string_view text) {
   constexpr std::pair<std::string_view, double> kSuffixes[] = {{"", 1},
+                                                               {"n", 1e-9},
+                                                               {"u", 1e-6},
                                                                {"m", 1e-3},
                                                                {"k", 1e3},
                                                                {"K", 1e3},
@@ -27,10 +29,12 @@ std::optional<double> ParseQuantity(std::string_view text) {
                                                                {"G", 1e9},
                                                                {"T", 1e12},
                                                                {"P", 1e15},
+                                                               {"E", 1e18},
                                                                {"Ki", 1024},
                                                                {"Mi", 1024.0 * 1024},
                                                                {"Gi", 1073741824.0},
-                                                               {"Ti", 1099511627776.0}};
+                                                               {"Ti", 1099511627776.0},
+                                                               {"Pi", 1125899906842624.0}};
   double number = 0;
   const char* const begin = text.data();
   const char* const end = begin + text.size();

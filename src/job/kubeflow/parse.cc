@@ -3,14 +3,12 @@
 #include <cctype>
 #include <set>
 
-#include "job/kubeflow/model.h"
-#include "job/yaml/map_reader.h"
+#include "absl/strings/escaping.h"
+#include "job/kubeflow/reading.h"
 #include "job/yaml/text.h"
 
 namespace regatta::job {
 namespace {
-
-using Names = std::vector<std::string>;
 
 // One kind's names.
 struct Kind {
@@ -46,53 +44,15 @@ const Kind& KindOf(TrainingKind kind) {
   return kinds[static_cast<std::size_t>(kind)];
 }
 
-// What Kubernetes knows in these places and one machine has no use for.
-const Names kIgnoredOfPod = {"activeDeadlineSeconds",
-                             "affinity",
-                             "automountServiceAccountToken",
-                             "dnsConfig",
-                             "dnsPolicy",
-                             "enableServiceLinks",
-                             "hostAliases",
-                             "hostIPC",
-                             "hostNetwork",
-                             "hostPID",
-                             "hostname",
-                             "imagePullSecrets",
-                             "nodeName",
-                             "nodeSelector",
-                             "preemptionPolicy",
-                             "priority",
-                             "priorityClassName",
-                             "runtimeClassName",
-                             "schedulerName",
-                             "securityContext",
-                             "serviceAccount",
-                             "serviceAccountName",
-                             "shareProcessNamespace",
-                             "subdomain",
-                             "terminationGracePeriodSeconds",
-                             "tolerations",
-                             "topologySpreadConstraints",
-                             "volumes"};
-const Names kIgnoredOfContainer = {"imagePullPolicy",
-                                   "lifecycle",
-                                   "livenessProbe",
-                                   "readinessProbe",
-                                   "securityContext",
-                                   "startupProbe",
-                                   "stdin",
-                                   "terminationMessagePath",
-                                   "terminationMessagePolicy",
-                                   "tty",
-                                   "volumeDevices",
-                                   "volumeMounts",
-                                   "workingDir"};
-
-Names Together(Names names, const Names& more) {
-  names.insert(names.end(), more.begin(), more.end());
-  return names;
-}
+// Kubeflow's runPolicy; earlier versions of its API have these keys in the spec itself.
+const Names kRunPolicy = {"cleanPodPolicy",
+                          "ttlSecondsAfterFinished",
+                          "activeDeadlineSeconds",
+                          "backoffLimit",
+                          "suspend",
+                          "schedulingPolicy",
+                          "managedBy"};
+constexpr std::size_t kMostDocuments = 1000;
 
 std::string Lower(std::string text) {
   std::ranges::transform(text, text.begin(), [](unsigned char c) { return std::tolower(c); });
@@ -105,12 +65,60 @@ bool IsDnsLabel(const std::string& name) {
          std::ranges::all_of(name, [&](char c) { return plain(c) || c == '-'; });
 }
 
+// Versions of the API from before kubeflow.org/v1, which say the same with a few keys elsewhere.
+bool IsEarlierVersion(const std::string& version) {
+  return version == "kubeflow.org/v1alpha2" || version == "kubeflow.org/v1beta1" ||
+         version == "kubeflow.org/v1beta2";
+}
+
+// The text at `key` of a map; "" when there is none.
+std::string TextAt(const YamlNode& map, std::string_view key) {
+  for (const YamlNode::Member& member : map.members) {
+    if (member.key == key && member.value.is_scalar()) return member.value.scalar;
+  }
+  return "";
+}
+
+const YamlNode* At(const YamlNode& map, std::string_view key) {
+  for (const YamlNode::Member& member : map.members) {
+    if (member.key == key) return &member.value;
+  }
+  return nullptr;
+}
+
+bool IsTrainingJob(const YamlNode& tree) {
+  const std::string kind = TextAt(tree, "kind");
+  return std::ranges::any_of(std::array{TrainingKind::kPyTorch, TrainingKind::kTensorFlow,
+                                        TrainingKind::kPaddle, TrainingKind::kMpi},
+                             [&kind](TrainingKind each) { return kind == KindName(each); });
+}
+
 class Parser {
  public:
   Parser(const std::string& file, std::vector<Problem>* problems)
-      : file_(file), context_(file, false, problems) {}
+      : context_(file, false, problems), reading_(file, &context_, &job_) {}
 
-  TrainingJob Parse(const YamlNode& tree) {
+  // The one training job of a file, in which other objects may stand beside it.
+  TrainingJob Parse(const std::vector<YamlNode>& documents) {
+    const YamlNode* found = nullptr;
+    for (const YamlNode& document : documents) {
+      if (!IsTrainingJob(document)) continue;
+      if (found != nullptr) {
+        context_.Add(document, "", "is a second training job; give each a file of its own");
+        return job_;
+      }
+      found = &document;
+    }
+    for (const YamlNode& document : documents) {
+      if (document.is_null()) continue;         // nothing but comments between two lines
+      if (found == nullptr) found = &document;  // whose kind will be complained about
+      if (&document != found) ReadObject(document);
+    }
+    return ParseJob(found == nullptr ? documents.front() : *found);
+  }
+
+ private:
+  TrainingJob ParseJob(const YamlNode& tree) {
     const MapReader root(tree, "job", "", {"apiVersion", "kind", "metadata", "spec", "status"},
                          &context_);
     if (!tree.is_map() || !ReadKind(tree, root)) return job_;
@@ -129,12 +137,31 @@ class Parser {
     return job_;
   }
 
- private:
-  void Ignored(const MapReader& reader, const Names& names, const std::string& why = "") {
-    for (const std::string& name : names) {
-      if (const YamlNode::Member* member = reader.FindMember(name)) {
-        job_.warnings.push_back(Cat(file_, ":", std::to_string(member->line), ": ",
-                                    reader.PathOf(name), " is ignored on one machine", why));
+  // Something that stands beside the job. The texts of ConfigMaps and Secrets are of use.
+  void ReadObject(const YamlNode& tree) {
+    const std::string kind = TextAt(tree, "kind");
+    const YamlNode* metadata = At(tree, "metadata");
+    const std::string name = metadata == nullptr ? "" : TextAt(*metadata, "name");
+    if (kind != "ConfigMap" && kind != "Secret") {
+      reading_.Warn(tree.line, Cat(kind.empty() ? "an object" : kind, " ", Quoted(name)),
+                    " is ignored on one machine");
+      return;
+    }
+    auto& texts = objects_[Cat(kind, "/", name)];
+    for (const char* key : {"data", "stringData"}) {
+      const YamlNode* data = At(tree, key);
+      if (data == nullptr) continue;
+      for (const YamlNode::Member& member : data->members) {
+        std::string text = member.value.scalar;
+        std::string decoded;
+        if (kind == "Secret" && std::string_view(key) == "data") {
+          if (!absl::Base64Unescape(text, &decoded)) {
+            context_.Add(member.value, JoinDots(key, member.key), "must be Base64 in a Secret");
+            continue;
+          }
+          text = decoded;
+        }
+        texts[member.key] = text;
       }
     }
   }
@@ -150,6 +177,10 @@ class Parser {
         const bool mpi2 = kind == "MPIJob" && job_.api_version == "kubeflow.org/v2beta1";
         if (older_ || mpi2 || job_.api_version == "kubeflow.org/v1") return true;
         const YamlNode* place = root.Find("apiVersion");
+        if (IsEarlierVersion(job_.api_version)) {
+          reading_.Warn(place->line, "apiVersion", " is read as kubeflow.org/v1");
+          return true;
+        }
         context_.Add(place == nullptr ? tree : *place, "apiVersion",
                      Cat("of a ", kind, " must be kubeflow.org/v1",
                          kind == "PaddleJob" ? " or batch.paddlepaddle.org/v1"
@@ -173,12 +204,14 @@ class Parser {
       context_.Add(tree, "metadata", "is missing: the job needs a name");
       return;
     }
-    const MapReader metadata(*node, "metadata", "metadata",
-                             {"name", "generateName", "namespace", "labels", "annotations",
-                              "finalizers", "ownerReferences", "uid", "resourceVersion",
-                              "creationTimestamp", "generation", "managedFields"},
-                             &context_);
+    const MapReader metadata(
+        *node, "metadata", "metadata",
+        {"name", "generateName", "namespace", "labels", "annotations", "finalizers",
+         "ownerReferences", "uid", "resourceVersion", "creationTimestamp", "generation",
+         "managedFields", "selfLink", "deletionTimestamp", "deletionGracePeriodSeconds"},
+        &context_);
     job_.name = metadata.Text("name");
+    job_.name_space = metadata.Text("namespace", "default");
     if (job_.name.empty()) {
       job_.name = metadata.Text("generateName");
       while (job_.name.ends_with('-')) job_.name.pop_back();
@@ -194,7 +227,7 @@ class Parser {
   void ReadSpec(const YamlNode& node) {
     spec_ = &node;
     const Kind& kind = KindOf(job_.kind);
-    Names known = {kind.replica_specs, "runPolicy"};
+    Names known = Together({kind.replica_specs, "runPolicy"}, kRunPolicy);
     switch (job_.kind) {
       case TrainingKind::kPyTorch:
         known = Together(known, {"elasticPolicy", "nprocPerNode"});
@@ -206,19 +239,24 @@ class Parser {
         known.emplace_back("elasticPolicy");
         break;
       case TrainingKind::kMpi:
-        known = Together(known,
-                         {"slotsPerWorker", "cleanPodPolicy", "mainContainer", "sshAuthMountPath",
-                          "launcherCreationPolicy", "mpiImplementation", "runLauncherAsWorker"});
+        known =
+            Together(known, {"slotsPerWorker", "mainContainer", "sshAuthMountPath",
+                             "launcherCreationPolicy", "mpiImplementation", "runLauncherAsWorker"});
         break;
     }
     const MapReader spec(node, std::string(KindName(job_.kind)), "spec", known, &context_);
-    ReadRunPolicy(spec);
-    if (job_.kind == TrainingKind::kMpi) {
-      job_.slots_per_worker = static_cast<int>(Number(spec, "slotsPerWorker", 1, 1024).value_or(1));
-      ReadCleanPods(spec, "cleanPodPolicy");
-      Ignored(spec, {"mainContainer", "sshAuthMountPath", "launcherCreationPolicy",
-                     "mpiImplementation", "runLauncherAsWorker"});
+    for (const std::string& key : kRunPolicy) {
+      const YamlNode::Member* member = spec.FindMember(key);
+      if (member == nullptr) continue;
+      if (job_.kind == TrainingKind::kMpi && key == "cleanPodPolicy") continue;  // Kubeflow's, too
+      reading_.Warn(member->line, spec.PathOf(key),
+                    " counts, though its place is in spec.runPolicy since kubeflow.org/v1");
     }
+    ReadRunPolicy(spec);
+    if (const YamlNode* policy = spec.Find("runPolicy")) {
+      ReadRunPolicy(MapReader(*policy, "runPolicy", "spec.runPolicy", kRunPolicy, &context_));
+    }
+    if (job_.kind == TrainingKind::kMpi) ReadMpi(spec);
     if (job_.kind == TrainingKind::kTensorFlow) {
       const std::string policy = spec.Text("successPolicy");
       job_.all_workers_decide = policy == "AllWorkers";
@@ -226,39 +264,52 @@ class Parser {
         context_.Add(*spec.Find("successPolicy"), "spec.successPolicy",
                      Cat("must be \"\" or AllWorkers, not ", Quoted(policy)));
       }
-      Ignored(spec, {"enableDynamicWorker"});
+      reading_.Ignored(spec, {"enableDynamicWorker"});
     }
     if (job_.kind == TrainingKind::kPyTorch) ReadNprocPerNode(spec);
     ReadElastic(spec);
     ReadReplicas(spec, kind);
   }
 
-  std::optional<std::int64_t> Number(const MapReader& reader, const char* key, std::int64_t least,
-                                     std::int64_t most) {
-    const YamlNode* node = reader.Find(key);
-    if (node == nullptr) return std::nullopt;
-    const std::int64_t number = reader.Integer(key, least);
-    if (number < least || number > most) {
-      context_.Add(*node, reader.PathOf(key),
-                   Cat("must be from ", std::to_string(least), " to ", std::to_string(most),
-                       ", not ", std::to_string(number)));
-      return std::nullopt;
+  void ReadMpi(const MapReader& spec) {
+    job_.slots_per_worker =
+        static_cast<int>(reading_.Number(spec, "slotsPerWorker", 1, 1024).value_or(1));
+    job_.launcher_is_worker = spec.Bool("runLauncherAsWorker", false);
+    OneOf(spec, "mpiImplementation", {"OpenMPI", "Intel", "MPICH"});
+    OneOf(spec, "launcherCreationPolicy", {"AtStartup", "WaitForWorkersReady"});
+    reading_.Ignored(spec, {"mainContainer"}, ": the first container of the launcher counts");
+    reading_.Ignored(spec, {"sshAuthMountPath"}, ": mpirun starts all processes itself");
+    // A Job of Kubernetes starts the launcher, with its own limit.
+    if (job_.api_version == "kubeflow.org/v2beta1" && !job_.backoff_limit) job_.backoff_limit = 6;
+  }
+
+  void OneOf(const MapReader& reader, const char* key, const Names& words) {
+    const std::string word = reader.Text(key, words[0]);
+    if (std::ranges::find(words, word) != words.end()) return;
+    std::string all = words[0];
+    for (std::size_t i = 1; i < words.size(); ++i) {
+      all += (i + 1 == words.size() ? " or " : ", ") + words[i];
     }
-    return number;
+    context_.Add(*reader.Find(key), reader.PathOf(key),
+                 Cat("must be ", all, ", not ", Quoted(word), context_.Hint(word, words)));
   }
 
   void ReadNprocPerNode(const MapReader& spec) {
     const YamlNode* node = spec.Find("nprocPerNode");
     if (node == nullptr) return;
-    // A text in Kubeflow: "2", "auto", "cpu", "gpu".
-    const auto number = ParseQuantity(node->scalar);
-    if (!node->is_scalar() || !number || *number < 1 || *number > 1024 ||
-        *number != static_cast<int>(*number)) {
-      context_.Add(*node, "spec.nprocPerNode",
-                   Cat("must be a number of processes, not ", node->Describe()));
-      return;
+    // A text in Kubeflow.
+    for (const char* word : {"auto", "cpu", "gpu"}) {
+      if (node->scalar == word) job_.nproc_per_node = word;
     }
-    job_.nproc_per_node = static_cast<int>(*number);
+    const auto number = ParseQuantity(node->scalar);
+    if (node->is_scalar() && number && *number >= 1 && *number <= 1024 &&
+        *number == static_cast<int>(*number)) {
+      job_.nproc_per_node = std::to_string(static_cast<int>(*number));
+    }
+    if (job_.nproc_per_node.empty()) {
+      context_.Add(*node, "spec.nprocPerNode",
+                   Cat("must be a number of processes, auto, cpu or gpu, not ", node->Describe()));
+    }
   }
 
   void ReadCleanPods(const MapReader& reader, const char* key) {
@@ -277,27 +328,21 @@ class Parser {
     }
   }
 
-  void ReadRunPolicy(const MapReader& spec) {
-    const YamlNode* node = spec.Find("runPolicy");
-    if (node == nullptr) return;
-    const MapReader policy(*node, "runPolicy", "spec.runPolicy",
-                           {"cleanPodPolicy", "ttlSecondsAfterFinished", "activeDeadlineSeconds",
-                            "backoffLimit", "suspend", "schedulingPolicy", "managedBy"},
-                           &context_);
+  void ReadRunPolicy(const MapReader& policy) {
     ReadCleanPods(policy, "cleanPodPolicy");
     constexpr std::int64_t kLongest = 100LL * 365 * 24 * 3600;
-    if (const auto ttl = Number(policy, "ttlSecondsAfterFinished", 0, kLongest)) {
+    if (const auto ttl = reading_.Number(policy, "ttlSecondsAfterFinished", 0, kLongest)) {
       job_.time_to_live = std::chrono::seconds(*ttl);
     }
-    if (const auto deadline = Number(policy, "activeDeadlineSeconds", 1, kLongest)) {
+    if (const auto deadline = reading_.Number(policy, "activeDeadlineSeconds", 1, kLongest)) {
       job_.active_deadline = std::chrono::seconds(*deadline);
     }
-    if (const auto limit = Number(policy, "backoffLimit", 0, 1'000'000)) {
+    if (const auto limit = reading_.Number(policy, "backoffLimit", 0, 1'000'000)) {
       job_.backoff_limit = static_cast<int>(*limit);
     }
-    job_.suspend = policy.Bool("suspend", false);
-    Ignored(policy, {"schedulingPolicy"}, ": all replicas start together here");
-    Ignored(policy, {"managedBy"});
+    job_.suspend = policy.Bool("suspend", job_.suspend);
+    reading_.Ignored(policy, {"schedulingPolicy"}, ": all replicas start together here");
+    reading_.Ignored(policy, {"managedBy"});
   }
 
   // The number of replicas stays as it is here; what is left is how torchrun finds its peers.
@@ -309,31 +354,46 @@ class Parser {
         {"minReplicas", "maxReplicas", "rdzvBackend", "rdzvHost", "rdzvPort", "rdzvId", "rdzvConf",
          "standalone", "nProcPerNode", "maxRestarts", "metrics"},
         &context_);
-    const auto least = Number(policy, "minReplicas", 1, 10'000);
-    const auto most = Number(policy, "maxReplicas", 1, 10'000);
+    const auto least = reading_.Number(policy, "minReplicas", 1, 10'000);
+    const auto most = reading_.Number(policy, "maxReplicas", 1, 10'000);
     if (least && most && *least > *most) {
       context_.Add(*policy.Find("minReplicas"), "spec.elasticPolicy.minReplicas",
                    Cat("is more than maxReplicas (", std::to_string(*most), ")"));
     }
-    Ignored(policy, {"minReplicas", "maxReplicas"}, ": the replicas of the file run");
-    Ignored(policy, {"rdzvHost", "rdzvPort"}, ": the ranks meet at 127.0.0.1");
-    Ignored(policy, {"rdzvConf", "metrics"});
-    if (const auto restarts = Number(policy, "maxRestarts", 0, 1'000'000)) {
-      job_.elastic_env.emplace_back("PET_MAX_RESTARTS", std::to_string(*restarts));
+    reading_.Ignored(policy, {"minReplicas", "maxReplicas"}, ": the replicas of the file run");
+    reading_.Ignored(policy, {"rdzvHost", "rdzvPort"}, ": the ranks meet at 127.0.0.1");
+    reading_.Ignored(policy, {"metrics"});
+    const auto restarts = reading_.Number(policy, "maxRestarts", 0, 1'000'000);
+    if (job_.kind != TrainingKind::kPyTorch) {
+      reading_.Ignored(policy, {"maxRestarts"}, ": runPolicy.backoffLimit counts");
+      return;
     }
-    if (job_.kind != TrainingKind::kPyTorch) return;
-    if (const auto processes = Number(policy, "nProcPerNode", 1, 1024)) {
-      job_.nproc_per_node = static_cast<int>(*processes);
+    job_.any_worker_decides = true;  // unless there is a master
+    if (restarts) job_.elastic_env.emplace_back("PET_MAX_RESTARTS", std::to_string(*restarts));
+    if (const auto processes = reading_.Number(policy, "nProcPerNode", 1, 1024)) {
+      job_.nproc_per_node = std::to_string(*processes);
     }
-    const std::string backend = policy.Text("rdzvBackend", "c10d");
-    if (backend != "c10d") {
-      context_.Add(*policy.Find("rdzvBackend"), "spec.elasticPolicy.rdzvBackend",
-                   Cat("must be c10d here (no etcd runs on this machine), not ", Quoted(backend)));
+    OneOf(policy, "rdzvBackend", {"c10d", "etcd", "etcd-v2"});
+    if (policy.Text("rdzvBackend", "c10d") != "c10d") {
+      reading_.Ignored(policy, {"rdzvBackend"}, ": c10d is used, which needs no server");
     }
+    ReadRdzvConf(policy);
     job_.elastic_env.emplace_back("PET_RDZV_BACKEND", "c10d");
     job_.elastic_env.emplace_back("PET_RDZV_ENDPOINT", "$(MASTER_ADDR):$(MASTER_PORT)");
     job_.elastic_env.emplace_back("PET_RDZV_ID", policy.Text("rdzvId", job_.name));
     if (policy.Bool("standalone", false)) job_.elastic_env.emplace_back("PET_STANDALONE", "1");
+  }
+
+  void ReadRdzvConf(const MapReader& policy) {
+    const YamlNode* list = policy.Find("rdzvConf");
+    if (list == nullptr) return;
+    std::string all;
+    for (const YamlNode& item : list->items) {
+      const MapReader entry(item, "setting of the rendezvous", policy.PathOf("rdzvConf"),
+                            {"key", "value"}, &context_);
+      all += Cat(all.empty() ? "" : ",", entry.Text("key"), "=", entry.Text("value"));
+    }
+    if (!all.empty()) job_.elastic_env.emplace_back("PET_RDZV_CONF", all);
   }
 
   void ReadReplicas(const MapReader& spec, const Kind& kind) {
@@ -373,6 +433,8 @@ class Parser {
       }
       if (replica.replicas > 0) job_.replicas.push_back(std::move(replica));
     }
+    job_.any_worker_decides =
+        job_.any_worker_decides && !job_.replicas.empty() && job_.replicas[0].type == "Worker";
     if (kind.kind == TrainingKind::kMpi &&
         (job_.replicas.empty() || job_.replicas[0].type != "Launcher")) {
       context_.Add(*node, JoinDots(path, "Launcher"), "is missing: it runs mpirun");
@@ -384,12 +446,15 @@ class Parser {
     ReplicaSpec replica;
     replica.type = type;
     replica.restart = kind.restart;
+    if (type == "Launcher" && job_.api_version == "kubeflow.org/v2beta1") {
+      replica.restart = RestartPolicy::kOnFailure;
+    }
     Names known = {"replicas", "template", older_ ? "requests" : "restartPolicy"};
     if (older_) known.emplace_back("limits");
     const MapReader reader(node, "replica spec", path, known, &context_);
-    replica.replicas = static_cast<int>(Number(reader, "replicas", 0, 10'000).value_or(1));
-    if (!older_) ReadRestart(reader, true, &replica.restart);
-    if (older_) Ignored(reader, {"requests", "limits"});
+    replica.replicas = static_cast<int>(reading_.Number(reader, "replicas", 0, 10'000).value_or(1));
+    if (!older_) ReadRestart(reading_, reader, true, &replica.restart);
+    if (older_) reading_.Ignored(reader, {"requests", "limits"});
     const YamlNode* pod_template = reader.Find("template");
     if (pod_template == nullptr) {
       context_.Add(node, path + ".template", "is missing: it has the container to run");
@@ -402,166 +467,12 @@ class Parser {
       context_.Add(*pod_template, path + ".template.spec", "is missing: it has the container");
       return replica;
     }
-    ReadPod(*pod, path + ".template.spec", kind, &replica);
+    const PodRules rules{.kind = KindName(kind.kind),
+                         .container = older_ ? "" : kind.container,
+                         .own_restart = older_,
+                         .needs_command = kind.kind != TrainingKind::kMpi || type == "Launcher"};
+    ReadPod(reading_, objects_, *pod, path + ".template.spec", rules, &replica);
     return replica;
-  }
-
-  void ReadRestart(const MapReader& reader, bool exit_code, RestartPolicy* restart) {
-    const std::string policy = reader.Text("restartPolicy");
-    if (policy.empty()) return;
-    if (policy == "Never") {
-      *restart = RestartPolicy::kNever;
-    } else if (policy == "OnFailure") {
-      *restart = RestartPolicy::kOnFailure;
-    } else if (policy == "Always") {
-      *restart = RestartPolicy::kAlways;
-    } else if (policy == "ExitCode" && exit_code) {
-      *restart = RestartPolicy::kExitCode;
-    } else {
-      context_.Add(*reader.Find("restartPolicy"), reader.PathOf("restartPolicy"),
-                   Cat("must be Always, OnFailure, Never", exit_code ? " or ExitCode" : "",
-                       ", not ", Quoted(policy)));
-    }
-  }
-
-  void ReadPod(const YamlNode& node, const std::string& path, const Kind& kind,
-               ReplicaSpec* replica) {
-    const MapReader pod(node, "pod spec", path,
-                        Together({"containers", "initContainers", "restartPolicy"}, kIgnoredOfPod),
-                        &context_);
-    Ignored(pod, kIgnoredOfPod);
-    if (older_) {
-      ReadRestart(pod, false, &replica->restart);
-    } else {
-      Ignored(pod, {"restartPolicy"}, ": the replica's own restartPolicy counts");
-    }
-    if (const YamlNode* init = pod.Find("initContainers")) {
-      context_.Add(*init, pod.PathOf("initContainers"),
-                   "are not supported here; do their work at the beginning of the command");
-    }
-    const YamlNode* containers = pod.Find("containers");
-    if (containers == nullptr || !containers->is_list() || containers->items.empty()) {
-      context_.Add(containers == nullptr ? node : *containers, pod.PathOf("containers"),
-                   "must be a list with the container to run");
-      return;
-    }
-    const YamlNode* chosen = nullptr;
-    std::size_t at = 0;
-    for (std::size_t i = 0; i < containers->items.size(); ++i) {
-      const std::string name = NameOf(containers->items[i]);
-      if (chosen == nullptr && (kind.container.empty() || older_ || name == kind.container)) {
-        chosen = &containers->items[i];
-        at = i;
-      } else {
-        job_.warnings.push_back(Cat(file_, ":", std::to_string(containers->items[i].line), ": ",
-                                    pod.PathOf("containers"), ": the container ", Quoted(name),
-                                    " is not started on one machine"));
-      }
-    }
-    if (chosen == nullptr) {
-      context_.Add(*containers, pod.PathOf("containers"),
-                   Cat("must have a container named ", kind.container, ", as a ",
-                       KindName(kind.kind), " demands"));
-      return;
-    }
-    ReadContainer(*chosen, Cat(pod.PathOf("containers"), "[", std::to_string(at), "]"), replica);
-  }
-
-  static std::string NameOf(const YamlNode& container) {
-    for (const YamlNode::Member& member : container.members) {
-      if (member.key == "name") return member.value.scalar;
-    }
-    return "";
-  }
-
-  void ReadContainer(const YamlNode& node, const std::string& path, ReplicaSpec* replica) {
-    const MapReader container(
-        node, "container", path,
-        Together({"name", "image", "command", "args", "env", "envFrom", "resources", "ports"},
-                 kIgnoredOfContainer),
-        &context_);
-    Ignored(container, kIgnoredOfContainer);
-    Ignored(container, {"ports"}, ": free ports are chosen, and told by the environment");
-    replica->image = container.Text("image");
-    for (const char* key : {"command", "args"}) AddTexts(container, key, &replica->argv);
-    // The launcher starts the processes of an MPIJob's workers.
-    const bool by_launcher = job_.kind == TrainingKind::kMpi && replica->type == "Worker";
-    if (replica->argv.empty() && !by_launcher) {
-      context_.Add(node, path + ".command",
-                   "is missing: this machine cannot know the entry point of the image");
-    }
-    if (const YamlNode* from = container.Find("envFrom")) {
-      context_.Add(*from, path + ".envFrom", kNoObjects);
-    }
-    if (const YamlNode* env = container.Find("env")) ReadEnv(*env, path + ".env", replica);
-    if (const YamlNode* resources = container.Find("resources")) {
-      ReadResources(*resources, path + ".resources", replica);
-    }
-  }
-
-  void AddTexts(const MapReader& reader, const char* key, std::vector<std::string>* texts) {
-    const YamlNode* list = reader.Find(key);
-    if (list == nullptr) return;
-    if (!list->is_list()) {
-      context_.Add(*list, reader.PathOf(key), Cat("must be a list, not ", list->Describe()));
-      return;
-    }
-    for (const YamlNode& item : list->items) {
-      if (!item.is_scalar() || !item.Value().is_string()) {
-        context_.Add(item, reader.PathOf(key),
-                     Cat("must have texts only, not ", item.Describe(), "; quote it"));
-        continue;
-      }
-      texts->push_back(item.scalar);
-    }
-  }
-
-  void ReadEnv(const YamlNode& node, const std::string& path, ReplicaSpec* replica) {
-    if (!node.is_list()) {
-      context_.Add(node, path, Cat("must be a list of name and value, not ", node.Describe()));
-      return;
-    }
-    for (const YamlNode& item : node.items) {
-      const MapReader entry(item, "environment variable", path, {"name", "value", "valueFrom"},
-                            &context_);
-      const std::string name = entry.Text("name");
-      if (name.empty() || name.find('=') != std::string::npos) {
-        context_.Add(item, path, "has an entry without a proper name");
-        continue;
-      }
-      if (const YamlNode* from = entry.Find("valueFrom")) {
-        context_.Add(*from, JoinDots(path, name) + ".valueFrom", kNoObjects);
-        continue;
-      }
-      replica->env.emplace_back(name, entry.Text("value"));
-    }
-  }
-
-  void ReadResources(const YamlNode& node, const std::string& path, ReplicaSpec* replica) {
-    const MapReader resources(node, "resources", path, {"limits", "requests", "claims"}, &context_);
-    Ignored(resources, {"claims"});
-    // CPUs are counted, so what is asked for counts; memory is enforced, so the limit does.
-    for (const char* key : {"limits", "requests"}) {
-      const YamlNode* amounts = resources.Find(key);
-      if (amounts == nullptr) continue;
-      for (const YamlNode::Member& member : amounts->members) {
-        const std::string where = JoinDots(resources.PathOf(key), member.key);
-        const auto amount = ParseQuantity(member.value.scalar);
-        if (!member.value.is_scalar() || !amount) {
-          context_.Add(
-              member.value, where,
-              Cat("must be a quantity such as 500m, 2 or 1Gi, not ", member.value.Describe()));
-        } else if (member.key == "cpu") {
-          replica->resources.cpus = *amount;
-        } else if (member.key == "memory") {
-          std::int64_t& bytes = replica->resources.memory_bytes;
-          if (bytes == 0) bytes = static_cast<std::int64_t>(*amount);
-        } else {
-          job_.warnings.push_back(Cat(file_, ":", std::to_string(member.line), ": ", where,
-                                      " is not counted on this machine"));
-        }
-      }
-    }
   }
 
   // batch.paddlepaddle.org/v1, the operator that PaddleFlow drives.
@@ -572,36 +483,39 @@ class Parser {
                           "worker", "heter", "elastic"},
                          &context_);
     const std::string policy = spec.Text("cleanPodPolicy", "OnCompletion");
-    job_.clean_pods = CleanPodPolicy::kRunning;
     if (policy == "Never") {
       job_.clean_pods = CleanPodPolicy::kNone;
     } else if (policy == "Always") {
       job_.clean_pods = CleanPodPolicy::kAll;
-    } else if (policy != "OnFailure" && policy != "OnCompletion") {
-      context_.Add(*spec.Find("cleanPodPolicy"), "spec.cleanPodPolicy",
-                   Cat("must be Always, Never, OnFailure or OnCompletion, not ", Quoted(policy)));
+    } else if (policy == "OnFailure") {
+      job_.clean_pods = CleanPodPolicy::kOnFailure;
+    } else if (policy == "OnCompletion") {
+      job_.clean_pods = CleanPodPolicy::kOnSuccess;
+    } else {
+      // Its own examples have a word that it does not know; it cleans nothing then.
+      job_.clean_pods = CleanPodPolicy::kNone;
+      reading_.Warn(spec.Find("cleanPodPolicy")->line, "spec.cleanPodPolicy",
+                    Cat(" counts as Never: it is Always, Never, OnFailure or OnCompletion, not ",
+                        Quoted(policy)));
     }
-    Ignored(spec, {"schedulingPolicy", "intranet", "withGloo", "elastic"});
-    if (const YamlNode* heter = spec.Find("heter")) {
-      context_.Add(*heter, "spec.heter", "is not supported; ps and worker are");
-    }
+    reading_.Ignored(spec, {"schedulingPolicy", "intranet", "withGloo", "elastic"});
+    reading_.Ignored(spec, {"heter"}, ": only ps and worker are started");
     Kind kind = KindOf(TrainingKind::kPaddle);
-    kind.restart = RestartPolicy::kNever;
     for (const auto& [key, type] : {std::pair{"ps", "PS"}, std::pair{"worker", "Worker"}}) {
       const YamlNode* role = spec.Find(key);
       if (role == nullptr) continue;
+      const bool again = spec.Find("elastic") != nullptr ||
+                         (spec.Text("intranet") == "Service" && std::string_view(key) == "worker");
+      kind.restart = again ? RestartPolicy::kOnFailure : RestartPolicy::kNever;
       ReplicaSpec replica = ReadReplica(*role, type, spec.PathOf(key), kind);
       if (replica.replicas > 0) job_.replicas.push_back(std::move(replica));
     }
   }
 
-  static constexpr char kNoObjects[] =
-      "needs a cluster: there are no secrets, config maps or pod fields here; write the value, or "
-      "set it in the environment of regatta";
-
-  const std::string& file_;
   ReadContext context_;
   TrainingJob job_;
+  Reading reading_;
+  Objects objects_;
   bool older_ = false;  // batch.paddlepaddle.org
   const YamlNode* spec_ = nullptr;
 };
@@ -612,8 +526,16 @@ absl::StatusOr<TrainingJob> ParseTrainingJob(std::string_view yaml, const std::s
                                              std::vector<Problem>* problems) {
   std::vector<Problem> found;
   TrainingJob job;
-  YamlNode tree;
-  if (ReadYaml(yaml, file, {}, &tree, &found)) job = Parser(file, &found).Parse(tree);
+  std::vector<YamlNode> documents;
+  if (ReadYamlDocuments(yaml, file, {}, kMostDocuments + 1, &documents, &found)) {
+    if (documents.size() > kMostDocuments) {
+      found.push_back({{file, documents.back().line, documents.back().column},
+                       "",
+                       Cat("has more than ", std::to_string(kMostDocuments), " documents")});
+    } else {
+      job = Parser(file, &found).Parse(documents);
+    }
+  }
   if (found.empty()) return job;
   std::ranges::stable_sort(found, {}, [](const Problem& problem) {
     return std::pair(problem.place.line, problem.place.column);

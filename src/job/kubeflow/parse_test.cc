@@ -144,7 +144,6 @@ spec:
 )yaml");
   EXPECT_EQ(older.clean_pods, CleanPodPolicy::kNone);
   EXPECT_EQ(older.replicas[0].type, "PS");
-  EXPECT_THAT(ToJobSpec(older, "id", "/f").deciding_ranks, ElementsAre(1, 2));
   EXPECT_THAT(older.warnings, ElementsAre(HasSubstr("spec.withGloo is ignored")));
 }
 
@@ -165,8 +164,16 @@ spec:
   const JobSpec spec = ToJobSpec(job, "id", "/folder");
   ASSERT_EQ(spec.roles.size(), 1u);
   EXPECT_EQ(spec.roles[0].resources.cpus, 0.75);
-  EXPECT_EQ(HostFile(job), "localhost slots=6\n");
+  EXPECT_EQ(spec.roles[0].restart, RestartPolicy::kOnFailure) << "as a Job of Kubernetes";
+  EXPECT_EQ(spec.restart_limit, 6);
+  const auto files = MpiFiles(job);
+  ASSERT_EQ(files.size(), 3u);
+  EXPECT_EQ(files[0].content, "localhost slots=6\n");
+  EXPECT_EQ(files[1].content, "localhost:6\n") << "Hydra knows no slots";
   EXPECT_EQ(spec.roles[0].env.at("OMPI_MCA_orte_default_hostfile"), "/folder/hostfile");
+  EXPECT_EQ(spec.roles[0].env.at("I_MPI_HYDRA_HOST_FILE"), "/folder/" + files[1].name);
+  ASSERT_EQ(spec.folders.size(), 2u);
+  EXPECT_EQ(spec.folders[0].inside, "/etc/mpi/hostfile");
 }
 
 TEST(ParseTrainingJob, TellsTorchrunWhereElasticRanksMeet) {
@@ -179,6 +186,134 @@ TEST(ParseTrainingJob, TellsTorchrunWhereElasticRanksMeet) {
   EXPECT_EQ(spec.env.at("PET_RDZV_ENDPOINT"), "$(MASTER_ADDR):$(MASTER_PORT)");
   EXPECT_EQ(spec.env.at("PET_MAX_RESTARTS"), "5");
   EXPECT_EQ(spec.env.at("PET_NPROC_PER_NODE"), "2");
+}
+
+std::string WithContainer(const std::string& container) {
+  std::string yaml = kPyTorch;
+  const std::string from = "{name: pytorch, image: registry/mnist:1, command: [python3, train.py]}";
+  return yaml.replace(yaml.find(from), from.size(), container);
+}
+
+// What one machine cannot do is said, and is no error.
+struct Read {
+  const char* name;
+  std::string yaml;
+  const char* warning;
+};
+class ReadsTrainingJob : public ::testing::TestWithParam<Read> {};
+TEST_P(ReadsTrainingJob, WithAWarning) {
+  EXPECT_THAT(Parse(GetParam().yaml).warnings, Contains(HasSubstr(GetParam().warning)));
+}
+std::string With(const std::string& from, const std::string& to) {
+  std::string yaml = kPyTorch;
+  return yaml.replace(yaml.find(from), from.size(), to);
+}
+INSTANTIATE_TEST_SUITE_P(
+    Files, ReadsTrainingJob,
+    ::testing::Values(
+        Read{"EntryPoint", WithContainer("{name: pytorch, image: a, args: [--epochs, '1']}"),
+             "job.yaml:33: spec.pytorchReplicaSpecs.Master.template.spec.containers[0].command is "
+             "absent: the entry point of the image runs"},
+        Read{"InitContainers",
+             With("nodeSelector: {disk: ssd}", "initContainers: [{name: i, image: a}]"),
+             "initContainers is ignored on one machine: they are not run"},
+        Read{"Secret",
+             With("{name: FIRST, value: a}",
+                  "{name: FIRST, valueFrom: {secretKeyRef: {name: s, key: k}}}"),
+             "env.FIRST.valueFrom.secretKeyRef is ignored on one machine: the file has no Secret "
+             "\"s\""},
+        Read{"PodField",
+             With("{name: FIRST, value: a}",
+                  "{name: FIRST, valueFrom: {fieldRef: {fieldPath: metadata.name}}}"),
+             "no pods with \"metadata.name\""},
+        Read{
+            "EnvFrom",
+            WithContainer("{name: pytorch, image: a, command: [x], envFrom: [{configMapRef: {name: "
+                          "c}}]}"),
+            "envFrom.configMapRef is ignored on one machine: the file has no ConfigMap \"c\""},
+        Read{"Etcd", With("spec:\n", "spec:\n  elasticPolicy: {rdzvBackend: etcd-v2}\n"),
+             "rdzvBackend is ignored on one machine: c10d is used"},
+        Read{"OtherObject",
+             With("apiVersion",
+                  "---\n# nothing\n---\nkind: Service\nmetadata: "
+                  "{name: s}\n---\napiVersion"),
+             "job.yaml:4: Service \"s\" is ignored on one machine"},
+        Read{"EarlierVersion", With("kubeflow.org/v1", "kubeflow.org/v1beta2"),
+             "apiVersion is read as kubeflow.org/v1"},
+        Read{"RunPolicyInTheSpec", With("spec:\n", "spec:\n  cleanPodPolicy: All\n"),
+             "spec.cleanPodPolicy counts, though its place is in spec.runPolicy"}),
+    [](const auto& info) { return std::string(info.param.name); });
+
+TEST(ParseTrainingJob, TakesTextsOfObjectsBesideIt) {
+  const std::string objects =
+      "kind: ConfigMap\nmetadata: {name: c}\ndata: {RATE: '0.1', file: long}\n---\n"
+      "kind: Secret\nmetadata: {name: s}\ndata: {key: c2VjcmV0}\nstringData: {other: plain}\n---\n";
+  const TrainingJob job =
+      Parse(objects +
+            WithContainer("{name: pytorch, image: a, command: [x],"
+                          " envFrom: [{prefix: C_, configMapRef: {name: c}}],"
+                          " env: [{name: KEY, valueFrom: {secretKeyRef: {name: s, key: key}}},"
+                          " {name: OTHER, valueFrom: {secretKeyRef: {name: s, key: other}}},"
+                          " {name: SPACE, valueFrom: {fieldRef: {fieldPath: metadata.namespace}}},"
+                          " {name: IP, valueFrom: {fieldRef: {fieldPath: status.podIP}}}]}"));
+  ASSERT_EQ(job.replicas.size(), 2u);
+  EXPECT_THAT(job.replicas[0].env, ElementsAre(Pair("C_RATE", "0.1"), Pair("C_file", "long"),
+                                               Pair("KEY", "secret"), Pair("OTHER", "plain"),
+                                               Pair("SPACE", "kubeflow"), Pair("IP", "127.0.0.1")));
+}
+
+TEST(ParseTrainingJob, KeepsWhatAnImageIsStartedWith) {
+  const JobSpec spec = ToJobSpec(
+      Parse(WithContainer("{name: pytorch, image: a, args: [--fast], workingDir: /opt/model}")),
+      "id", "/f");
+  EXPECT_TRUE(spec.roles[0].image_entry_point);
+  EXPECT_THAT(spec.roles[0].argv, ElementsAre("--fast"));
+  EXPECT_EQ(spec.roles[0].working_directory, "/opt/model");
+  EXPECT_FALSE(spec.roles[1].image_entry_point);
+}
+
+TEST(ParseTrainingJob, WaitsAsLongAsTheSlowestReplicaMay) {
+  const JobSpec spec = ToJobSpec(
+      Parse(With("nodeSelector: {disk: ssd}", "terminationGracePeriodSeconds: 90")), "id", "/f");
+  EXPECT_EQ(spec.grace, std::chrono::seconds(90));
+}
+
+TEST(ParseTrainingJob, OneWorkerDecidesAnElasticJobWithoutMaster) {
+  const std::string elastic = With("spec:\n", "spec:\n  elasticPolicy: {maxReplicas: 4}\n");
+  EXPECT_FALSE(Parse(elastic).any_worker_decides);
+  std::string alone = elastic;
+  const std::string from = "    Master:\n      replicas: 1";
+  alone.replace(alone.find(from), from.size(), "    Master:\n      replicas: 0");
+  EXPECT_TRUE(Parse(alone).any_worker_decides);
+}
+
+std::string Paddle(const std::string& version, const std::string& spec) {
+  return "apiVersion: " + version + "\nkind: PaddleJob\nmetadata: {name: p}\nspec:\n" + spec;
+}
+constexpr char kPod[] = "template: {spec: {containers: [{name: paddle, command: [python]}]}}}";
+
+TEST(ParseTrainingJob, KnowsWhoDecidesAPaddleJob) {
+  const std::string roles = std::string("  paddleReplicaSpecs:\n    Worker: {replicas: 2, ") +
+                            kPod + "\n    Master: {replicas: 2, " + kPod + "\n";
+  const JobSpec newer = ToJobSpec(Parse(Paddle("kubeflow.org/v1", roles)), "id", "/f");
+  EXPECT_THAT(newer.deciding_ranks, ElementsAre(0, 1)) << "the masters";
+  const std::string older =
+      std::string("  ps: {replicas: 1, ") + kPod + "\n  worker: {replicas: 2, " + kPod + "\n";
+  EXPECT_THAT(
+      ToJobSpec(Parse(Paddle("batch.paddlepaddle.org/v1", older)), "id", "/f").deciding_ranks,
+      IsEmpty())
+      << "all of them, as that operator does";
+}
+
+TEST(ParseTrainingJob, ReadsTheOlderOperatorsPolicies) {
+  const auto policy = [](const std::string& word) {
+    return Parse(Paddle("batch.paddlepaddle.org/v1",
+                        "  cleanPodPolicy: " + word + "\n  worker: {replicas: 1, " + kPod))
+        .clean_pods;
+  };
+  EXPECT_EQ(policy("OnCompletion"), CleanPodPolicy::kOnSuccess);
+  EXPECT_EQ(policy("OnFailure"), CleanPodPolicy::kOnFailure);
+  EXPECT_EQ(policy("OnFailed"), CleanPodPolicy::kNone) << "a word that it does not know";
 }
 
 struct Bad {
@@ -206,7 +341,7 @@ INSTANTIATE_TEST_SUITE_P(
         Bad{"Kind", "PyTorchJob", "PytorchJob",
             "job.yaml:2:7: kind: must be PyTorchJob, TFJob, PaddleJob or MPIJob, not "
             "\"PytorchJob\" (did you mean \"PyTorchJob\"?)"},
-        Bad{"Version", "kubeflow.org/v1", "kubeflow.org/v1beta1",
+        Bad{"Version", "kubeflow.org/v1", "kubeflow.org/v3",
             "job.yaml:1:13: apiVersion: of a PyTorchJob must be kubeflow.org/v1"},
         Bad{"Name", "name: mnist", "name: Mnist_1",
             "job.yaml:3:18: metadata.name: must be 1 to 63"},
@@ -225,14 +360,18 @@ INSTANTIATE_TEST_SUITE_P(
             "must have a container named pytorch, as a PyTorchJob demands"},
         Bad{"Number", "command: [python3, train.py]", "command: [python3, 3]",
             "must have texts only, not the number 3; quote it"},
-        Bad{"Secret", "{name: FIRST, value: a}",
-            "{name: FIRST, valueFrom: {secretKeyRef: {name: s, key: k}}}",
-            "env.FIRST.valueFrom: needs a cluster"},
+        Bad{"NoImage", "image: registry/mnist:1, command: [python3, train.py]}", "}",
+            "containers[0].command: is missing, and there is no image that has one"},
+        Bad{"WorkingDir", "image: registry/mnist:1, command", "workingDir: src, command",
+            "workingDir: must be an absolute path, not \"src\""},
+        Bad{"Nproc", "spec:\n", "spec:\n  nprocPerNode: many\n",
+            "spec.nprocPerNode: must be a number of processes, auto, cpu or gpu"},
+        Bad{"Backend", "spec:\n", "spec:\n  elasticPolicy: {rdzvBackend: c10}\n",
+            "must be c10d, etcd or etcd-v2, not \"c10\" (did you mean \"c10d\"?)"},
         Bad{"Quantity", "cpu: 500m", "cpu: half", "limits.cpu: must be a quantity such as 500m"},
-        Bad{"NoCommand", "command: [python3, train.py]}", "}",
-            "this machine cannot know the entry point of the image"},
-        Bad{"TwoDocuments", "kind: PyTorchJob", "kind: PyTorchJob\n---\nkind: TFJob",
-            "a second document begins here"}),
+        Bad{"TwoJobs", "apiVersion: kubeflow.org/v1",
+            "apiVersion: kubeflow.org/v1\nkind: TFJob\n---\napiVersion: kubeflow.org/v1",
+            "job.yaml:4:1: is a second training job; give each a file of its own"}),
     [](const auto& info) { return std::string(info.param.name); });
 
 }  // namespace

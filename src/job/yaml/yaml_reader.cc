@@ -282,6 +282,21 @@ base::Json YamlNode::Value() const {
 
 bool ReadYaml(std::string_view text, const std::string& file, const YamlLimits& limits,
               YamlNode* tree, std::vector<Problem>* problems) {
+  std::vector<YamlNode> documents;
+  if (!ReadYamlDocuments(text, file, limits, 2, &documents, problems)) return false;
+  if (documents.size() > 1) {
+    problems->push_back({{file, documents[1].line, documents[1].column},
+                         "",
+                         "a second document begins here; give each a file of its own"});
+    return false;
+  }
+  *tree = std::move(documents.front());
+  return true;
+}
+
+bool ReadYamlDocuments(std::string_view text, const std::string& file, const YamlLimits& limits,
+                       std::size_t most, std::vector<YamlNode>* documents,
+                       std::vector<Problem>* problems) {
   const auto refuse = [&](int line, int column, std::string message) {
     problems->push_back({{file, line, column}, "", std::move(message)});
     return false;
@@ -299,14 +314,13 @@ bool ReadYaml(std::string_view text, const std::string& file, const YamlLimits& 
   try {
     std::istringstream stream{std::string(text)};
     YAML::Parser parser(stream);
-    TreeBuilder builder(limits, tree);
-    if (!parser.HandleNextDocument(builder)) return refuse(1, 1, "the file is empty");
-    YamlNode second;
-    TreeBuilder rest(limits, &second);
-    if (parser.HandleNextDocument(rest)) {
-      return refuse(second.line, second.column,
-                    "a second document begins here; give each a file of its own");
+    while (documents->size() < most) {
+      YamlNode tree;
+      TreeBuilder builder(limits, &tree);
+      if (!parser.HandleNextDocument(builder)) break;
+      documents->push_back(std::move(tree));
     }
+    if (documents->empty()) return refuse(1, 1, "the file is empty");
   } catch (const Refusal& refusal) {
     return refuse(refusal.line, refusal.column, refusal.message);
   } catch (const YAML::Exception& error) {

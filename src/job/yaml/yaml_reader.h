@@ -55,4 +55,10 @@ struct YamlLimits {
 bool ReadYaml(std::string_view text, const std::string& file, const YamlLimits& limits,
               YamlNode* tree, std::vector<Problem>* problems);
 
+// The same for a file with several documents, of which at most the first `most` are read. False
+// when there is none, or one that is read cannot be understood.
+bool ReadYamlDocuments(std::string_view text, const std::string& file, const YamlLimits& limits,
+                       std::size_t most, std::vector<YamlNode>* documents,
+                       std::vector<Problem>* problems);
+
 }  // namespace regatta::job
