@@ -60,9 +60,10 @@ class JobsTest(Case):
         file = self.job("echo rank $PADDLE_TRAINER_ID; exit 3", "backoffLimit: 0", "OnFailure")
         job = json.loads(self.regatta("submit", file, "--output", "json", code=1).out)
         self.assertEqual(job["state"], "failed")
-        self.assertEqual(job["conditions"][-1]["reason"], "BackoffLimitExceeded")
+        self.assertEqual(job["conditions"][-1]["reason"], "PaddleJobFailed")
+        self.assertIn("reached the specified backoff limit", job["message"])
         shown = self.regatta("jobs", "show", "last").out
-        self.assertRegex(shown, r"Failed +True .* BackoffLimitExceeded")
+        self.assertRegex(shown, r"Failed +True .* PaddleJobFailed")
         self.assertRegex(shown, r"failed with exit code 3")
 
     def test_stop_resume_and_delete_through_a_server(self):
@@ -92,6 +93,59 @@ class JobsTest(Case):
         self.assertEqual(len(self.effects("starts")), 2)
         show = json.loads(self.regatta("jobs", "show", job, "--output", "json").out)
         self.assertEqual(show["restarts"], 0)
+
+    def test_a_killed_owner_loses_no_restart(self):
+        # Rank 0 fails once, and its owner dies when it is about to start it again.
+        server, _ = self.serve(REGATTA_FAULT="job.restart.before_launch")
+        script = "echo x >> starts-$PADDLE_TRAINER_ID; "
+        script += "test $PADDLE_TRAINER_ID = 1 || test -e failed || { touch failed; exit 1; }; "
+        script += "until test -e go; do sleep 0.05; done"
+        job = self.regatta("submit", self.job(script, restart="OnFailure"), "--detach").out.strip()
+        self.assertEqual(server.wait(timeout=self.patience), -signal.SIGKILL)
+        self.serve()
+        self.write("go", "")
+        self.wait_until(lambda: "succeeded" in self.regatta("jobs").out, "succeeded")
+        show = json.loads(self.regatta("jobs", "show", job, "--output", "json").out)
+        starts = len(self.effects("starts-0")) + len(self.effects("starts-1"))
+        self.assertEqual(starts, 2 + show["restarts"])
+        self.assertEqual(show["restarts"], 1)
+
+    def test_an_owner_killed_while_it_suspends_or_deletes_leaves_it_to_the_next(self):
+        script = "echo $$ >> starts; exec sleep 600"
+        for point, command, gone in (
+            ("training.suspend.after_commit", "stop", "suspended"),
+            ("training.delete.after_commit", "delete", "No jobs yet"),
+        ):
+            with self.subTest(point=point):
+                server, _ = self.serve(REGATTA_FAULT=point)
+                job = self.regatta("submit", self.job(script), "--detach").out.strip()
+                self.wait_until(lambda: len(self.effects("starts")) == 2, "both ranks")
+                self.regatta("jobs", command, job, code=None)
+                self.assertEqual(server.wait(timeout=self.patience), -signal.SIGKILL)
+                server, _ = self.serve()
+                self.wait_until(lambda said=gone: said in self.regatta("jobs").out, gone)
+                for pid in self.effects("starts"):
+                    self.assertFalse(pathlib.Path("/proc", pid).exists())
+                self.regatta("jobs", "delete", job, code=None)
+                self.end(server)
+                (self.folder / "starts").unlink()
+
+    def test_an_owner_killed_while_time_to_live_deletes_leaves_no_folder(self):
+        server, _ = self.serve(REGATTA_FAULT="training.erase.after_row")
+        job = self.regatta("submit", self.job("exit 0", "ttlSecondsAfterFinished: 0"), "--detach")
+        self.assertEqual(server.wait(timeout=self.patience), -signal.SIGKILL)
+        folder = self.home / "jobs" / job.out.strip()
+        self.assertTrue(folder.exists())
+        self.serve()
+        self.assertFalse(folder.exists())
+        self.assertIn("No jobs yet", self.regatta("jobs").out)
+
+    def test_an_entry_point_needs_images(self):
+        file = self.job("true")
+        file.write_text(file.read_text().replace("command: [/bin/sh, -c]", "image: tiny"))
+        process = self.regatta("submit", file, code=None)
+        self.assertNotEqual(process.returncode, 0)
+        self.assertIn("the entry point of the image tiny is known only where", process.err)
 
     def test_ctrl_c_stops_the_job(self):
         process = self.start("submit", self.job("echo x >> starts; exec sleep 600"))

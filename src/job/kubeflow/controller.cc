@@ -1,5 +1,6 @@
 #include "job/kubeflow/controller.h"
 
+#include <algorithm>
 #include <condition_variable>
 #include <deque>
 #include <filesystem>
@@ -22,37 +23,6 @@ using base::Micros;
 
 Micros InMicros(std::chrono::seconds seconds) { return seconds.count() * 1'000'000; }
 
-// Kubeflow's conditions: of each type one, in the order in which they came first.
-void SetCondition(TrainingRecord& record, const std::string& type, bool holds,
-                  const std::string& reason, const std::string& message) {
-  Json& conditions = record.status["conditions"];
-  if (!conditions.is_array()) conditions = Json::array();
-  const Micros now = base::NowMicros();
-  const char* const status = holds ? "True" : "False";
-  for (Json& condition : conditions) {
-    if (condition.value("type", "") != type) continue;
-    if (condition.value("status", "") == status && condition.value("reason", "") == reason) return;
-    if (condition.value("status", "") != status) condition["last_transition_time"] = now;
-    condition["status"] = status;
-    condition["reason"] = reason;
-    condition["message"] = message;
-    condition["last_update_time"] = now;
-    return;
-  }
-  if (!holds) return;
-  conditions.push_back({{"type", type},
-                        {"status", status},
-                        {"reason", reason},
-                        {"message", message},
-                        {"last_update_time", now},
-                        {"last_transition_time", now}});
-}
-
-void Unset(TrainingRecord& record, const std::string& type, const std::string& reason,
-           const std::string& message) {
-  SetCondition(record, type, false, reason, message);
-}
-
 const char* StateName(ReplicaState state) {
   switch (state) {
     case ReplicaState::kPending:
@@ -68,6 +38,10 @@ const char* StateName(ReplicaState state) {
   }
   return "terminated";
 }
+
+// In the message of a job that was ended by its runPolicy; Kubeflow's words.
+constexpr char kPastLimit[] = "has reached the specified backoff limit";
+constexpr char kPastDeadline[] = "was active longer than specified deadline";
 
 bool Concluded(const TrainingRecord& record) { return record.finished_at != 0; }
 
@@ -87,7 +61,11 @@ class Controller final : public TrainingJobs, public base::EventSink {
     if (options_.take_up) {
       ASSIGN_OR_RETURN(auto records, ReadUnsettled(*store_));
       const std::lock_guard lock(mutex_);
-      for (TrainingRecord& record : records) TakeUp(std::move(record));
+      for (TrainingRecord& record : records) {
+        Live* const live = TakeUp(std::move(record));
+        if (live->record.execution.empty()) LogIfError(FinishDeleting(*live));
+      }
+      RemoveFoldersOfNobody();
     }
     thread_ = std::jthread([this](const std::stop_token& stop) { Run(stop); });
     return absl::OkStatus();
@@ -192,6 +170,7 @@ class Controller final : public TrainingJobs, public base::EventSink {
       }
       RETURN_IF_ERROR(Save(record));
     }
+    REGATTA_FAULT("training.suspend.after_commit");
     if (suspend && !record.execution.empty()) {
       RETURN_IF_ERROR(executor_->Stop(record.execution, now));
       RETURN_IF_ERROR(Refresh(*live));  // may end the life of `live`
@@ -233,6 +212,7 @@ class Controller final : public TrainingJobs, public base::EventSink {
     ASSIGN_OR_RETURN(store::Transaction transaction, store_->Begin());
     RETURN_IF_ERROR(transaction.Execute("DELETE FROM job_training_jobs WHERE id = ?", {record.id}));
     RETURN_IF_ERROR(transaction.Commit());
+    REGATTA_FAULT("training.erase.after_row");
     std::error_code error;
     std::filesystem::remove_all(FolderOf(record), error);
     if (error) {
@@ -240,6 +220,17 @@ class Controller final : public TrainingJobs, public base::EventSink {
                 {{"folder", FolderOf(record)}, {"error", error.message()}});
     }
     return absl::OkStatus();
+  }
+
+  // What an owner left that was killed between the two steps of Erase.
+  void RemoveFoldersOfNobody() {
+    std::error_code error;
+    for (const auto& entry :
+         std::filesystem::directory_iterator(options_.folder + "/jobs", error)) {
+      const std::string id = entry.path().filename();
+      if (!base::IsUlid(id) || !absl::IsNotFound(ReadRecord(*store_, id).status())) continue;
+      std::filesystem::remove_all(entry.path(), error);
+    }
   }
 
   // Its id is stored before anything is started under it, so that the next owner adopts.
@@ -288,12 +279,10 @@ class Controller final : public TrainingJobs, public base::EventSink {
       return &live;
     }
     // What an earlier owner had decided, and may have died before saying so.
-    const bool over = Concluded(live.record) &&
-                      (live.job.clean_pods != CleanPodPolicy::kNone || live.job.active_deadline);
-    if (runs && (live.record.suspend || live.record.deleting || over)) {
+    if (runs && (live.record.suspend || live.record.deleting || EndsTheRest(live))) {
       LogIfError(executor_->Stop(live.record.execution, false));
     }
-    Publish({.kind = "job.status", .subject = live.record.execution});
+    if (runs) Publish({.kind = "job.status", .subject = live.record.execution});
     return &live;
   }
 
@@ -308,9 +297,29 @@ class Controller final : public TrainingJobs, public base::EventSink {
     record.finished_at = base::NowMicros();
     record.state = succeeded ? "succeeded" : "failed";
     record.status["message"] = message;
-    Unset(record, "Running", reason, message);
-    Unset(record, "Restarting", reason, message);
     SetCondition(record, succeeded ? "Succeeded" : "Failed", true, reason, message);
+  }
+
+  // Whether what still runs of a job that is over has to end.
+  static bool EndsTheRest(const Live& live) {
+    const TrainingRecord& record = live.record;
+    if (!Concluded(record)) return false;
+    switch (live.job.clean_pods) {
+      case CleanPodPolicy::kRunning:
+      case CleanPodPolicy::kAll:
+        return true;
+      case CleanPodPolicy::kOnSuccess:
+        if (record.state == "succeeded") return true;
+        break;
+      case CleanPodPolicy::kOnFailure:
+        if (record.state == "failed") return true;
+        break;
+      case CleanPodPolicy::kNone:
+        break;
+    }
+    const std::string message = record.status.value("message", "");
+    return message.find(kPastLimit) != std::string::npos ||
+           message.find(kPastDeadline) != std::string::npos;
   }
 
   void SetSuspended(TrainingRecord& record) {
@@ -319,7 +328,6 @@ class Controller final : public TrainingJobs, public base::EventSink {
     record.started_at = 0;
     record.state = "suspended";
     Unset(record, "Running", record.kind + "Suspended", message);
-    Unset(record, "Restarting", record.kind + "Suspended", message);
     SetCondition(record, "Suspended", true, record.kind + "Suspended", message);
   }
 
@@ -338,12 +346,13 @@ class Controller final : public TrainingJobs, public base::EventSink {
     if (record.execution.empty()) return record.deleting ? FinishDeleting(live) : absl::OkStatus();
     ASSIGN_OR_RETURN(const JobStatus status, executor_->Status(record.execution));
     const Json before = {record.status, record.state, record.started_at};
+    const bool was_over = Concluded(record);
     TakeReplicas(live, status);
     const bool ended = IsFinal(status.state);
     if (!Concluded(record)) {
       record.status["message"] = status.message;
       if (status.started_at != 0) record.started_at = status.started_at;
-      const auto outcome = status.decided ? *status.decided : status.state;
+      const JobState outcome = Outcome(live, status);
       // A job that was asked to stop has not failed because its processes were ended.
       const bool stopped = record.suspend || record.deleting;
       if (outcome == JobState::kSucceeded) {
@@ -366,12 +375,30 @@ class Controller final : public TrainingJobs, public base::EventSink {
     if (ended || before != Json({record.status, record.state, record.started_at})) {
       RETURN_IF_ERROR(Save(record));
     }
-    if (!ended) return absl::OkStatus();
+    if (!ended) {
+      // Where the executor knows that the rest has to end it is ending it already.
+      const bool executor_does = status.decided &&
+                                 live.job.clean_pods != CleanPodPolicy::kOnFailure &&
+                                 live.job.clean_pods != CleanPodPolicy::kOnSuccess &&
+                                 live.job.clean_pods != CleanPodPolicy::kNone;
+      if (was_over || executor_does || !EndsTheRest(live)) return absl::OkStatus();
+      return executor_->Stop(record.execution, false);
+    }
     executor_->Forget(status.id);
     if (record.deleting) return FinishDeleting(live);
     if (!record.execution.empty()) return SubmitExecution(live);
     if (record.settled) live_.erase(std::string(record.id));
     return absl::OkStatus();
+  }
+
+  static JobState Outcome(const Live& live, const JobStatus& status) {
+    const JobState outcome = status.decided.value_or(status.state);
+    const auto succeeded = [](const ReplicaStatus& replica) {
+      return replica.state == ReplicaState::kSucceeded;
+    };
+    const bool one_is_enough = live.job.any_worker_decides && outcome != JobState::kFailed;
+    return one_is_enough && std::ranges::any_of(status.replicas, succeeded) ? JobState::kSucceeded
+                                                                            : outcome;
   }
 
   void TakeReplicas(Live& live, const JobStatus& status) {
@@ -423,11 +450,18 @@ class Controller final : public TrainingJobs, public base::EventSink {
       limit = limit || replica.message.find("restarts is reached") != std::string::npos;
       deadline = deadline || replica.message.find("timed out") != std::string::npos;
     }
-    Conclude(record, false,
-             deadline ? "DeadlineExceeded"
-             : limit  ? "BackoffLimitExceeded"
-                      : record.kind + "Failed",
-             message);
+    if (deadline) return ConcludePolicy(live, "DeadlineExceeded", kPastDeadline, message);
+    if (limit) return ConcludePolicy(live, "BackoffLimitExceeded", kPastLimit, message);
+    Conclude(record, false, record.kind + "Failed", message);
+  }
+
+  // The newer MPIJob's reasons are those of the Job that Kubernetes makes for its launcher.
+  void ConcludePolicy(Live& live, const std::string& reason, const char* why,
+                      const std::string& detail) {
+    TrainingRecord& record = live.record;
+    const bool mpi2 = live.job.api_version == "kubeflow.org/v2beta1";
+    Conclude(record, false, mpi2 ? reason : record.kind + "Failed",
+             absl::StrCat("Job ", record.name, " has failed because it ", why, ": ", detail));
   }
 
   void SetRunning(TrainingRecord& record, const JobStatus& status) {
@@ -458,6 +492,7 @@ class Controller final : public TrainingJobs, public base::EventSink {
       record.deleting = true;
       record.settled = record.settled && record.execution.empty();
       RETURN_IF_ERROR(Save(record));
+      REGATTA_FAULT("training.delete.after_commit");
     }
     if (!record.execution.empty()) {
       const absl::Status status = executor_->Stop(record.execution, false);
@@ -500,9 +535,8 @@ class Controller final : public TrainingJobs, public base::EventSink {
       }
       const std::chrono::seconds deadline =
           live.job.active_deadline.value_or(std::chrono::seconds(0));
-      Conclude(live.record, false, "DeadlineExceeded",
-               absl::StrCat(live.record.kind, " ", live.record.name, " was active longer than ",
-                            deadline.count(), " s (activeDeadlineSeconds)."));
+      ConcludePolicy(live, "DeadlineExceeded", kPastDeadline,
+                     absl::StrCat("activeDeadlineSeconds is ", deadline.count()));
       LogIfError(Save(live.record));
       LogIfError(executor_->Stop(live.record.execution, false));
     }

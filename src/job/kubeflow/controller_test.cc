@@ -91,7 +91,7 @@ TEST_F(TrainingJobsTest, KeepsKubeflowsConditionsAndCounts) {
   const std::string id = Create(Yaml("", "echo rank $RANK of $WORLD_SIZE; sleep 0.2"));
   const Json job = WaitFor(id, "succeeded");
   EXPECT_THAT(Conditions(job),
-              ElementsAre("Created=True PyTorchJobCreated", "Running=False PyTorchJobSucceeded",
+              ElementsAre("Created=True PyTorchJobCreated", "Running=False PyTorchJobRunning",
                           "Succeeded=True PyTorchJobSucceeded"));
   EXPECT_EQ(job["replica_statuses"]["Master"],
             Json({{"active", 0}, {"succeeded", 1}, {"failed", 0}}));
@@ -113,14 +113,51 @@ TEST_F(TrainingJobsTest, ARestartIsToldAndItsLogIsKept) {
 TEST_F(TrainingJobsTest, BackoffLimitFailsTheJob) {
   const std::string id = Create(Yaml("backoffLimit: 1", "exit 1", "OnFailure"));
   const Json job = WaitFor(id, "failed");
-  EXPECT_EQ(job["conditions"].back()["reason"], "BackoffLimitExceeded");
+  EXPECT_EQ(job["conditions"].back()["reason"], "PyTorchJobFailed");
+  EXPECT_THAT(job["message"].get<std::string>(),
+              HasSubstr("Job t has failed because it has reached the specified backoff limit"));
   EXPECT_EQ(job["restarts"], 1);
+}
+
+TEST_F(TrainingJobsTest, RestartingTakesThePlaceOfRunning) {
+  const std::string id = Create(Yaml("", "exit 1", "OnFailure"));
+  EXPECT_TRUE(Wait([&] { return (*jobs_->Get(id))["restarts"] == 2; }));
+  // Now both wait for their second restart.
+  EXPECT_THAT(
+      Conditions(WaitFor(id, "restarting")),
+      ElementsAre("Created=True PyTorchJobCreated", "Restarting=True PyTorchJobRestarting"));
+  ASSERT_TRUE(jobs_->Suspend(id, true, false).ok());
+  EXPECT_THAT(Conditions(WaitFor(id, "suspended")),
+              ::testing::Contains("Suspended=True PyTorchJobSuspended"));
+}
+
+TEST_F(TrainingJobsTest, BackoffLimitEndsTheOthersWhateverCleanPodPolicySays) {
+  const std::string id =
+      Create(Yaml("backoffLimit: 0, cleanPodPolicy: None",
+                  "test $RANK = 1 && echo $$ > one && exec sleep 600; until test -e one; do sleep "
+                  "0.02; done; exit 1",
+                  "OnFailure"));
+  WaitFor(id, "failed");
+  EXPECT_TRUE(Wait([&] { return (*jobs_->Get(id))["replicas"][1]["state"] == "terminated"; }));
+}
+
+TEST_F(TrainingJobsTest, OneWorkerIsEnoughForAnElasticJob) {
+  const std::string spec =
+      "apiVersion: kubeflow.org/v1\nkind: PyTorchJob\nmetadata: {name: t}\n"
+      "spec:\n  runPolicy: {cleanPodPolicy: Running}\n"
+      "  elasticPolicy: {minReplicas: 1}\n  pytorchReplicaSpecs:\n";
+  std::string worker = Role("Worker", "test $RANK = 1 || exec sleep 600", "Never");
+  worker.insert(worker.find("      restartPolicy"), "      replicas: 2\n");
+  const std::string id = Create(spec + worker);
+  WaitFor(id, "succeeded");
+  EXPECT_TRUE(Wait([&] { return (*jobs_->Get(id))["replicas"][0]["state"] == "terminated"; }));
 }
 
 TEST_F(TrainingJobsTest, ADeadlineFailsTheJobAndEndsItsProcesses) {
   const std::string id = Create(Yaml("activeDeadlineSeconds: 1", "exec sleep 600", "OnFailure"));
   const Json job = WaitFor(id, "failed");
-  EXPECT_EQ(job["conditions"].back()["reason"], "DeadlineExceeded");
+  EXPECT_EQ(job["conditions"].back()["reason"], "PyTorchJobFailed");
+  EXPECT_THAT(job["message"].get<std::string>(), HasSubstr("was active longer than specified"));
   EXPECT_TRUE(Wait([&] { return (*jobs_->Get(id))["replica_statuses"]["Worker"]["active"] == 0; }));
 }
 
@@ -163,7 +200,8 @@ TEST_F(TrainingJobsTest, SuspendsAndStartsAnew) {
   std::ofstream(folder_ / "go") << "x";
   ASSERT_TRUE(jobs_->Suspend(id, false, false).ok());
   const Json job = WaitFor(id, "succeeded");
-  EXPECT_EQ(Lines("starts").size(), 4u);
+  // The worker goes on when the master has ended.
+  EXPECT_TRUE(Wait([&] { return Lines("starts").size() == 4; }));
   EXPECT_THAT(Conditions(job), ::testing::Contains("Suspended=False PyTorchJobResumed"));
   EXPECT_TRUE(absl::IsFailedPrecondition(jobs_->Suspend(id, true, false).status()));
 }
@@ -195,6 +233,41 @@ TEST_F(TrainingJobsTest, DeletingEndsTheProcessesFirst) {
   ASSERT_TRUE(jobs_->Delete(id).ok());
   EXPECT_TRUE(Wait([&] { return absl::IsNotFound(jobs_->Get(id).status()); }));
   EXPECT_EQ(Lines("end").size(), 2u);
+}
+
+TEST_F(TrainingJobsTest, WhatIgnoresTermIsKilledAfterItsGrace) {
+  std::string yaml = Yaml("", "trap \"\" TERM; echo x >> starts; while true; do sleep 0.02; done");
+  const std::string spec = "        spec:\n";
+  yaml.insert(yaml.find(spec) + spec.size(), "          terminationGracePeriodSeconds: 0\n");
+  const std::string id = Create(yaml);
+  ASSERT_TRUE(Wait([&] { return Lines("starts").size() == 2; }));
+  ASSERT_TRUE(jobs_->Suspend(id, true, false).ok());
+  for (const Json& replica : WaitFor(id, "suspended")["replicas"]) {
+    EXPECT_EQ(replica["signal"], 9) << replica;
+  }
+}
+
+TEST_F(TrainingJobsTest, TheNextOwnerDeletesWhatWasBeingDeleted) {
+  const std::string other = Create(Yaml("suspend: true", "exit 0"));
+  const std::string id = Create(Yaml("suspend: true", "exit 0"));
+  jobs_.reset();
+  {
+    auto transaction = *store_->Begin();
+    ASSERT_TRUE(
+        transaction.Execute("UPDATE job_training_jobs SET deleting = 1 WHERE id = ?", {id}).ok());
+    ASSERT_TRUE(transaction.Commit().ok());
+  }
+  const std::string nobodys = folder_ / ("state/jobs/" + base::NewUlid());
+  std::filesystem::create_directories(nobodys + "/logs");
+  Open();
+  EXPECT_TRUE(absl::IsNotFound(jobs_->Get(id).status()));
+  EXPECT_TRUE(jobs_->Get(other).ok());
+  EXPECT_FALSE(std::filesystem::exists(nobodys)) << "its row went before its folder";
+}
+
+TEST_F(TrainingJobsTest, TheSameNameIsAnotherJob) {
+  EXPECT_NE(Create(Yaml("suspend: true", "exit 0")), Create(Yaml("suspend: true", "exit 0")));
+  EXPECT_EQ(jobs_->List({.name = "t"})->total, 2);
 }
 
 TEST_F(TrainingJobsTest, TheSameIdIsTheSameJob) {

@@ -4,7 +4,7 @@
 
 #include "job/kubeflow/controller.h"
 
-// How training jobs are kept in the store. queries.cc.
+// How training jobs are kept in the store (queries.cc), and their conditions (conditions.cc).
 namespace regatta::job {
 
 struct TrainingRecord {
@@ -22,6 +22,14 @@ struct TrainingRecord {
 
   base::Json View() const;
 };
+
+// Kubeflow's conditions: of each type one, the last changed one at the end. Running and Restarting
+// take each other's place, the end of the job makes Running false, and nothing changes after
+// Failed.
+void SetCondition(TrainingRecord& record, const std::string& type, bool holds,
+                  const std::string& reason, const std::string& message);
+void Unset(TrainingRecord& record, const std::string& type, const std::string& reason,
+           const std::string& message);
 
 absl::Status WriteRecord(store::Transaction& transaction, const TrainingRecord& record,
                          bool is_new);
