@@ -99,6 +99,7 @@ class LocalExecutor final : public Executor {
   // local_launch.cc: from admitted to running.
   void Admit(Job& job);
   bool Adopt(Job& job);
+  void CountRestarts(Job& job, int rank);
   bool AdoptReplica(Job& job, int rank);
   void LaunchAll(Job& job);
   absl::Status PrepareLaunch(Job& job);

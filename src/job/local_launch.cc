@@ -141,6 +141,8 @@ bool LocalExecutor::Adopt(Job& job) {
   const absl::StatusOr<std::optional<Launch>> launch = ReadLaunch(job.spec);
   if (launch.ok()) job.launch = launch->value_or(Launch());
   ports_.Reserve(job.launch.ports);
+  // All of them before one is judged: the limit is for all together.
+  for (const Member& member : job.members) CountRestarts(job, member.rank);
   std::vector<int> missing;
   for (const Member& member : job.members) {
     if (!AdoptReplica(job, member.rank)) missing.push_back(member.rank);
@@ -154,23 +156,26 @@ bool LocalExecutor::Adopt(Job& job) {
   const World world{job.spec, job.members, job.launch};
   for (const int rank : missing) LaunchReplica(job, rank, world);
   if (job.stop_reason != 0 || job.stop_asked) SendStop(job);
-  if (job.running == 0 && !IsFinal(job.status.state)) FinishJob(job);
+  FinishJobIfAllEnded(job);  // one that waits to be started again has not ended
   return true;
+}
+
+// Earlier starts are over; the last one counts.
+void LocalExecutor::CountRestarts(Job& job, int rank) {
+  int& restarts = job.status.replicas[static_cast<std::size_t>(rank)].restarts;
+  while (ReadToken(AttemptFolder(job.spec.directory, restarts + 1), rank)) {
+    ++restarts;
+    ++job.restarts;
+  }
 }
 
 // False when nobody has taken this rank's token.
 bool LocalExecutor::AdoptReplica(Job& job, int rank) {
   Replica& replica = job.replicas[static_cast<std::size_t>(rank)];
   ReplicaStatus& status = job.status.replicas[static_cast<std::size_t>(rank)];
-  std::optional<Token> token = ReadToken(AttemptFolder(job.spec.directory, status.restarts), rank);
+  const std::optional<Token> token =
+      ReadToken(AttemptFolder(job.spec.directory, status.restarts), rank);
   if (!token) return false;
-  // Earlier starts are over; the last one counts.
-  while (std::optional<Token> next =
-             ReadToken(AttemptFolder(job.spec.directory, status.restarts + 1), rank)) {
-    token = std::move(next);
-    ++status.restarts;
-    ++job.restarts;
-  }
   replica.cgroup = token->cgroup;
   replica.shim_pid = token->shim.pid;
   status.pid = token->child.pid;

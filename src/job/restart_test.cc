@@ -2,6 +2,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <algorithm>
+#include <thread>
+
 #include "job/job_files.h"
 #include "job/test_support.h"
 
@@ -141,6 +144,57 @@ TEST_F(RestartTest, AStopEndsAReplicaThatWaitsToBeStarted) {
   }));
   ASSERT_TRUE(executor_->Stop(spec.id, false).ok());
   EXPECT_EQ(WaitForEnd(*executor_, sink_, spec.id).state, JobState::kTerminated);
+}
+
+TEST_F(RestartTest, AnotherEngineStartsWhatWaitedToBeStarted) {
+  executor_.reset();
+  LocalExecutorOptions slow;
+  slow.cpus = 2;
+  slow.restart_delay = std::chrono::hours(1);
+  slow.longest_restart_delay = std::chrono::hours(1);
+  executor_ = *NewLocalExecutor(slow, &sink_);
+  const JobSpec spec = Spec("test -e go", RestartPolicy::kOnFailure);
+  ASSERT_TRUE(executor_->Submit(spec).ok());
+  ASSERT_TRUE(sink_.WaitFor([&] {
+    const ReplicaStatus replica = executor_->Status(spec.id)->replicas[0];
+    return replica.restarts == 1 && replica.state == ReplicaState::kPending &&
+           replica.finished_at != 0;
+  }));
+  std::ofstream(folder_ / "go") << "x";
+  Start();
+  ASSERT_TRUE(executor_->Submit(spec).ok());
+  const JobStatus status = WaitForEnd(*executor_, sink_, spec.id);
+  EXPECT_EQ(status.state, JobState::kSucceeded) << status.message;
+  EXPECT_EQ(status.replicas[0].state, ReplicaState::kSucceeded);
+  EXPECT_EQ(status.replicas[0].restarts, 2);
+}
+
+TEST_F(RestartTest, AnotherEngineCountsTheRestartsOfAllBeforeItStartsOneAgain) {
+  JobSpec spec = Spec(
+      "echo x >> starts-$RANK; test $(wc -l < starts-$RANK) = 1 && exit 1; "
+      "until test -e go; do sleep 0.02; done; exit 1",
+      RestartPolicy::kOnFailure, 2);
+  spec.restart_limit = 2;
+  ASSERT_TRUE(executor_->Submit(spec).ok());
+  ASSERT_TRUE(sink_.WaitFor([&] {
+    const auto replicas = executor_->Status(spec.id)->replicas;
+    return std::ranges::all_of(replicas, [](const ReplicaStatus& replica) {
+      return replica.restarts == 1 && replica.state == ReplicaState::kRunning;
+    });
+  }));
+  executor_.reset();
+  std::ofstream(folder_ / "go") << "x";
+  for (const int rank : {0, 1}) {
+    while (ReadToken(AttemptFolder(spec.directory, 1), rank)->held) {
+      std::this_thread::sleep_for(std::chrono::milliseconds(2));
+    }
+  }
+  Start();
+  ASSERT_TRUE(executor_->Submit(spec).ok());
+  const JobStatus status = WaitForEnd(*executor_, sink_, spec.id);
+  EXPECT_EQ(status.state, JobState::kFailed);
+  EXPECT_EQ(status.replicas[0].restarts + status.replicas[1].restarts, 2);
+  EXPECT_THAT(status.replicas[0].message, HasSubstr("the limit of 2 restarts is reached"));
 }
 
 TEST_F(RestartTest, AnotherEngineGoesOnFromTheLastStart) {
