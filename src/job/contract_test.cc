@@ -82,6 +82,10 @@ TEST_F(ContractTest, TensorFlowTellsTheEvaluatorButDoesNotCountIt) {
                 R"(,"environment":"cloud","task":{"index":0,"type":"evaluator"}})");
 }
 
+TEST_F(ContractTest, OneTensorFlowReplicaIsNoCluster) {
+  EXPECT_FALSE(Of(Framework::kTensorFlow, {{.name = "Worker"}}, 0).contains("TF_CONFIG"));
+}
+
 TEST_F(ContractTest, PaddleCollective) {
   const Env env = Of(Framework::kPaddle, {{.name = "worker", .replicas = 2}}, 1);
   EXPECT_EQ(env, Join(Common("1", "2", "worker"),

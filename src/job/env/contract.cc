@@ -134,8 +134,11 @@ Env ReplicaEnv(const Env& inherited, const World& world, const Member& member) {
   }
   for (const auto& [name, value] : member.role->env) env[name] = value;
   for (const auto& [name, value] : contract) env[name] = value;
-  if (world.spec.framework == Framework::kPyTorch) {
+  const Framework framework = world.spec.framework;
+  if (framework == Framework::kPyTorch || framework == Framework::kPaddle) {
     env.emplace("PYTHONUNBUFFERED", "1");
+  }
+  if (framework == Framework::kPyTorch) {
     // As torchrun does: several ranks on one machine would each start a thread for every CPU.
     const double cpus = member.role->resources.cpus;
     if (world.members.size() > 1) {

@@ -14,9 +14,11 @@ std::string Lower(std::string text) {
 
 }  // namespace
 
-// Kubeflow's TFJob: one variable that describes the whole cluster. An evaluator is told about it
+// Kubeflow's TFJob: one variable that describes the whole cluster; none where there is only one
+// replica, which TensorFlow would else take for a cluster. An evaluator is told about the cluster
 // but is no part of it.
 void AddTensorFlow(const World& world, const Member& member, Env* env) {
+  if (world.members.size() == 1) return;
   base::Json cluster = base::Json::object();
   for (const Member& other : world.members) {
     const std::string role = Lower(other.role->name);
