@@ -22,7 +22,7 @@ build: setup ## Builds the program (release)
 run: build ## Runs the main job; PIPELINE=file.yaml runs another
 	@build/release/bin/regatta run $(PIPELINE)
 
-test: ## Builds and runs every test; LANE=asan|tsan|postgres|browser|fuzz|bare runs a heavy lane
+test: ## Builds and runs every test; LANE=asan|tsan|crash|… (docs/ci.md) runs a heavy lane
 	@tools/lane.sh $(LANE)
 
 bench: setup ## Measures us beside the peers; AREA=flow|server|eccl for one area, QUICK=1 to smoke-test
