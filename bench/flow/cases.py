@@ -96,6 +96,24 @@ def large(quick: bool) -> Case:
     )
 
 
+def recovery(quick: bool) -> Case:
+    steps = 2000 if quick else 100_000
+    limit = 1000 + 0.01 * steps
+    return Case(
+        [
+            Figure(
+                "open",
+                "taking up a killed run",
+                f"mixed DAG of {steps:,}, past its half",
+                "ms",
+                must=Must(limit),
+            )
+        ],
+        ours(lambda: engine.recovery(steps), engine.built),
+        rounds=ROUNDS,
+    )
+
+
 def reruns(quick: bool) -> list[Case]:
     few, many = (20, 2000) if quick else (1000, 100_000)
     text, total, leaves = pipelines.mixed(many, cache=True)
@@ -189,4 +207,11 @@ def long_lists(quick: bool) -> list[Case]:
 
 
 def cases(quick: bool) -> list[Case]:
-    return [chains(quick), large(quick), *reruns(quick), *real(quick), *long_lists(quick)]
+    return [
+        chains(quick),
+        large(quick),
+        recovery(quick),
+        *reruns(quick),
+        *real(quick),
+        *long_lists(quick),
+    ]

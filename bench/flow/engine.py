@@ -2,7 +2,10 @@
 
 import json
 import pathlib
+import sqlite3
+import subprocess
 import tempfile
+import time
 from typing import Any
 
 from bench.flow import pipelines
@@ -49,6 +52,36 @@ def mixed(small: int, large: int) -> dict[str, float]:
         "cpu": per_step[1],
         "growth": per_step[1] / per_step[0],
     }
+
+
+def finished_steps(database: pathlib.Path) -> int:
+    try:
+        with sqlite3.connect(f"file:{database}?mode=ro", uri=True) as connection:
+            (steps,) = connection.execute(
+                "SELECT COUNT(*) FROM flow_steps WHERE state = 'succeeded'"
+            ).fetchone()
+        return steps
+    except sqlite3.OperationalError:  # it is not there yet
+        return 0
+
+
+def recovery(steps: int) -> dict[str, float]:
+    """How long the next owner needs to take up a run that was killed behind its half."""
+    text, total, _ = pipelines.mixed(steps)
+    with tempfile.TemporaryDirectory() as name:
+        folder = pathlib.Path(name)
+        command = [str(FLOW_BENCH), pipelines.write(folder, text), str(folder)]
+        with subprocess.Popen(command, stdout=subprocess.DEVNULL) as owner:
+            while finished_steps(folder / "bench.db") < total // 2:
+                if owner.poll() is not None:
+                    raise Wrong("regatta: the run was over before it was killed")
+                time.sleep(0.001)
+            owner.kill()
+        left = total - finished_steps(folder / "bench.db")
+        _, told = run(pipelines.chain(1), 1, folder)
+    if left <= 0:
+        raise Wrong("regatta: nothing was left to take up")
+    return {"open": told["open_ms"]}
 
 
 def unchanged(text: str, total: int, cached: int) -> process.Cost:

@@ -148,6 +148,8 @@ class EngineImpl : public Engine, public base::EventSink {
   // The run and its steps as they are stored. An error is the store's; `unusable` says why its
   // pipeline or steps mean nothing to this program. Final steps get their details only if asked.
   absl::Status LoadRun(const store::Row& row, Run& run, bool all_details, absl::Status* unusable);
+  // Of the final steps, what others may refer to.
+  absl::Status ReadValues(Run& run);
   // By id and with all details; kNotFound, kFailedPrecondition for an unusable one.
   absl::Status LoadRun(const std::string& run_id, Run& run);
   struct Unfinished {

@@ -4,6 +4,7 @@
 
 #include <iostream>
 
+#include "base/file.h"
 #include "flow/testing/engine_bench.h"
 
 namespace regatta::flow {
@@ -54,6 +55,60 @@ TEST_F(EngineRecoveryTest, GoesOnFromEveryPointWithoutLaunchingTwice) {
   EXPECT_EQ(run.state, RunState::kSucceeded) << run.message;
   EXPECT_THAT(machine_.Launched(), UnorderedElementsAre("a", "b", "b-1", "c.d", "c.e", "report"));
   EXPECT_EQ(run.step_counts.at("succeeded"), 7);
+}
+
+TEST_F(EngineRecoveryTest, RefersToWhatEndedBeforeTheRestart) {
+  machine_.on_submit = [](const job::JobSpec&) { return job::JobState::kRunning; };
+  Open();
+  const std::string id = Create(R"(
+name: p
+entry_points:
+  a: {command: "x", parameters: {p: 7}, artifacts: {output: [o]}}
+  g:
+    deps: a
+    parameters: {q: "{{a.p}}"}
+    artifacts: {input: {i: "{{a.o}}"}, output: {r: "{{b.o}}"}}
+    entry_points:
+      b:
+        parameters: {k: "{{PF_PARENT.q}}", list: [1, 2]}
+        loop_argument: "{{list}}"
+        command: "x {{i}}"
+        artifacts: {input: {i: "{{PF_PARENT.i}}"}, output: [o]}
+      c: {deps: b, parameters: {k: "{{b.k}}"}, command: "x {{k}}"}
+  z:
+    deps: a,g
+    parameters: {p: "{{a.p}}"}
+    command: "x {{p}} {{r}}"
+    artifacts: {input: {r: "{{g.r}}"}}
+post_process:
+  report: {command: "x"}
+)");
+  for (const char* step : {"a", "g.b", "g.b-1", "g.c", "z", "report"}) {
+    ASSERT_TRUE(WaitForState(id, step, StepState::kRunning)) << step << ": " << States(id);
+    Reopen();
+    machine_.Finish(step, job::JobState::kSucceeded);
+    // What is decided next is decided by an engine that never saw the end.
+    ASSERT_TRUE(WaitForState(id, step, StepState::kSucceeded)) << step << ": " << States(id);
+    Reopen();
+  }
+  const RunDetail run = WaitForEnd(id);
+  ASSERT_EQ(run.state, RunState::kSucceeded) << run.message;
+  const auto command = [&](const std::string& step) {
+    return machine_.SpecOf(step).roles[0].argv.back();
+  };
+  const std::string folder = folder_ + "/state/runs/" + id;
+  EXPECT_EQ(command("g.b"), "x " + folder + "/a/artifacts/o");
+  EXPECT_EQ(command("g.c"), "x 7");
+  EXPECT_EQ(command("z"), "x 7 " + folder + "/g.b/artifacts/o," + folder + "/g.b-1/artifacts/o");
+  const auto list = base::ReadFile(folder + "/artifacts.json");
+  ASSERT_TRUE(list.ok());
+  const auto outputs = base::ParseJson(*list);
+  ASSERT_TRUE(outputs.ok());
+  std::vector<std::string> paths;
+  for (const base::Json& item : *outputs) paths.push_back(item["path"]);
+  EXPECT_THAT(paths,
+              ::testing::IsSupersetOf({folder + "/a/artifacts/o", folder + "/g.b/artifacts/o",
+                                       folder + "/g.b-1/artifacts/o"}));
 }
 
 TEST_F(EngineRecoveryTest, LearnsWhatEndedWhileNobodyWatched) {

@@ -24,6 +24,38 @@ bool IsGood(StepState state) {
   return state == StepState::kSucceeded || state == StepState::kSkipped;
 }
 
+// What other steps may refer to.
+void TakeValues(StepRun& step, const base::Json& detail) {
+  step.parameters = detail.value("parameters", base::Json::object());
+  step.inputs = OutputsFromJson(detail.value("inputs", base::Json::object()));
+  step.outputs = OutputsFromJson(detail.value("outputs", base::Json::object()));
+  step.job_folder = detail.value("job_folder", "");
+}
+
+// The final steps to whose values somebody may still refer: an unfinished sibling, the outputs of
+// an unfinished DAG around them, or the list of artifacts for the post-process step.
+std::vector<StepRun*> StillReferredTo(Run& run) {
+  const bool lists_outputs = run.post != nullptr && run.post->unfinished > 0;
+  std::vector<StepRun*> steps;
+  std::vector<const Scope*> scopes = {run.root.get()};
+  while (!scopes.empty()) {
+    const Scope& scope = *scopes.back();
+    scopes.pop_back();
+    const bool in_open_dag = scope.owner != nullptr && !IsFinal(scope.owner->state) &&
+                             !scope.owner->node().outputs.empty();
+    for (const auto& node : scope.nodes) {
+      const bool needed = in_open_dag || (lists_outputs && !node->node->outputs.empty()) ||
+                          std::any_of(node->dependents.begin(), node->dependents.end(),
+                                      [](const NodeRun* other) { return other->unfinished > 0; });
+      for (const auto& step : node->iterations) {
+        if (needed && IsFinal(step->state)) steps.push_back(step.get());
+        if (step->children != nullptr) scopes.push_back(step->children.get());
+      }
+    }
+  }
+  return steps;
+}
+
 // Puts one stored step back into its scope. Rows come in the order in which steps were made, so a
 // DAG's iteration is there before its children.
 absl::Status Restore(Run& run, const Row& row, bool all_details) {
@@ -73,10 +105,7 @@ absl::Status Restore(Run& run, const Row& row, bool all_details) {
   run.next_ordinal = std::max(run.next_ordinal, step->ordinal + 1);
   step->has_detail_row = !row.IsNull(18);
   const base::Json detail = JsonColumn(row.Text(18));
-  step->parameters = detail.value("parameters", base::Json::object());
-  step->inputs = OutputsFromJson(detail.value("inputs", base::Json::object()));
-  step->outputs = OutputsFromJson(detail.value("outputs", base::Json::object()));
-  step->job_folder = detail.value("job_folder", "");
+  TakeValues(*step, detail);
   if (all_details || !IsFinal(step->state)) {
     step->detail = std::make_unique<StepDetail>();
     step->detail->command = detail.value("command", "");
@@ -186,18 +215,32 @@ absl::Status EngineImpl::LoadRun(const Row& row, Run& run, bool all_details,
     if (pipeline->post_process != nullptr) {
       run.post = MakeBareScope(run, nullptr, {pipeline->post_process.get()});
     }
+    // Details of final steps are most of what is stored, and hardly any of them is needed again.
     ASSIGN_OR_RETURN(
         const std::vector<Row> steps,
         store_.Read(
-            "SELECT s.id, s.parent_id, s.node, s.name, s.kind, s.loop_index, s.loop_argument, "
-            "s.state, s.cached, s.reason, s.replicas, s.created_at, s.started_at, s.finished_at, "
-            "s.job_id, s.attempts, s.last_metrics, s.ordinal, d.detail, d.job_spec "
-            "FROM flow_steps s LEFT JOIN flow_step_details d ON d.step_id = s.id "
-            "WHERE s.run_id = ? ORDER BY s.ordinal",
+            absl::StrCat(
+                "SELECT s.id, s.parent_id, s.node, s.name, s.kind, s.loop_index, s.loop_argument, "
+                "s.state, s.cached, s.reason, s.replicas, s.created_at, s.started_at, "
+                "s.finished_at, s.job_id, s.attempts, s.last_metrics, s.ordinal, d.detail, "
+                "d.job_spec FROM flow_steps s LEFT JOIN flow_step_details d ON d.step_id = s.id ",
+                all_details ? "" : "AND s.finished_at = 0 ",
+                "WHERE s.run_id = ? ORDER BY s.ordinal"),
             {run.id}));
     for (const Row& step : steps) {
       if (status.ok()) status = Restore(run, step, all_details);
     }
+    if (status.ok() && !all_details) RETURN_IF_ERROR(ReadValues(run));
+  }
+  return absl::OkStatus();
+}
+
+absl::Status EngineImpl::ReadValues(Run& run) {
+  for (StepRun* step : StillReferredTo(run)) {
+    ASSIGN_OR_RETURN(
+        const std::vector<Row> rows,
+        store_.Read("SELECT detail FROM flow_step_details WHERE step_id = ?", {step->id}));
+    if (!rows.empty()) TakeValues(*step, JsonColumn(rows[0].Text(0)));
   }
   return absl::OkStatus();
 }
