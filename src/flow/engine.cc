@@ -88,8 +88,14 @@ absl::Status EngineImpl::Start() {
 absl::Status EngineImpl::StartToLook() { return ReadLastEventId(); }
 
 absl::Status EngineImpl::CheckMayChange() const {
-  if (executor_ != nullptr) return absl::OkStatus();
-  return absl::FailedPreconditionError("only the owner of the state directory can change runs");
+  if (executor_ == nullptr) {
+    return absl::FailedPreconditionError("only the owner of the state directory can change runs");
+  }
+  if (settling_) {
+    return absl::UnavailableError(
+        absl::StrCat(store_.Describe(), " went away during a commit; try again once it is back"));
+  }
+  return absl::OkStatus();
 }
 
 EngineImpl::~EngineImpl() {

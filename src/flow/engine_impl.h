@@ -75,6 +75,7 @@ class EngineImpl : public Engine, public base::EventSink {
   void Post(std::function<void()> work);
   absl::Status Commit();
   absl::Status WriteTurn();
+  absl::Status SettleDoubt(absl::Status lost);
   void AfterCommit();
   void LaunchAndStop();
   void ForgetFinishedRuns();
@@ -177,7 +178,7 @@ class EngineImpl : public Engine, public base::EventSink {
   void OverlayStorageProblem(RunView& run);
 
   StepRun* FindStep(const std::string& run_id, const std::string& step_id);
-  // kFailedPrecondition in an engine that only looks.
+  // kFailedPrecondition in an engine that only looks, kUnavailable while a commit is in doubt.
   absl::Status CheckMayChange() const;
 
   const EngineOptions options_;
@@ -222,6 +223,9 @@ class EngineImpl : public Engine, public base::EventSink {
   base::Micros tell_at_ = 0;            // monotonic; 0: none is owed
   base::Micros retry_at_ = 0;           // monotonic; 0: nothing to repeat
   base::Micros backoff_ = 0;
+
+  std::string in_doubt_;  // the commit whose answer was lost; see SettleDoubt
+  std::atomic<bool> settling_ = false;
 
   std::atomic<std::int64_t> last_event_id_ = 0;
   std::mutex problem_mutex_;

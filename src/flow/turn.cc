@@ -122,7 +122,8 @@ absl::Status EngineImpl::Commit() {
   const base::Micros begin = base::MonotonicMicros();
   REGATTA_FAULT("flow.turn.before_commit");
   const std::int64_t first_event_id = next_event_id_;
-  const absl::Status status = WriteTurn();
+  absl::Status status = WriteTurn();
+  if (!in_doubt_.empty()) status = SettleDoubt(std::move(status));
   if (!status.ok()) {
     next_event_id_ = first_event_id;
     told_runs_.clear();  // nothing was told, and a run may be discarded now
@@ -132,6 +133,33 @@ absl::Status EngineImpl::Commit() {
   seconds.Observe(static_cast<double>(base::MonotonicMicros() - begin) / 1e6);
   REGATTA_FAULT("flow.turn.after_commit");
   return absl::OkStatus();
+}
+
+// Whether the turn is stored is not known. Writing it again might fail on its own rows for ever,
+// and telling or launching something might be too early, so nothing else happens until it is known.
+absl::Status EngineImpl::SettleDoubt(absl::Status lost) {
+  base::Log(
+      base::LogLevel::kWarning, "flow",
+      "the database went away during a commit; waiting until it can say whether that happened",
+      {{"error", std::string(lost.message())}});
+  settling_ = true;
+  base::Micros pause = kFirstBackoff;
+  while (true) {
+    {
+      std::unique_lock lock(inbox_mutex_);
+      const auto is_closing = [this] { return closing_; };
+      if (inbox_wake_.wait_for(lock, std::chrono::microseconds(pause), is_closing)) break;
+    }
+    const absl::StatusOr<bool> happened = store_.WasCommitted(in_doubt_);
+    if (happened.ok()) {
+      if (*happened) lost = absl::OkStatus();
+      break;
+    }
+    pause = std::min(pause * 2, kLastBackoff);
+  }
+  in_doubt_.clear();
+  settling_ = false;
+  return lost;
 }
 
 bool EngineImpl::MayWait(const Run& run) const {
@@ -204,7 +232,8 @@ absl::Status EngineImpl::WriteTurn() {
   if ((next_event_id_ - 1) / 1000 != (first_event_id - 1) / 1000) {
     RETURN_IF_ERROR(DropOldEvents(transaction, next_event_id_ - 1));
   }
-  return transaction.Commit();
+  in_doubt_.clear();
+  return transaction.Commit(&in_doubt_);
 }
 
 void EngineImpl::AfterCommit() {

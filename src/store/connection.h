@@ -30,6 +30,11 @@ class Connection {
   // Waits for other writers up to the busy time-out.
   virtual absl::Status Begin() = 0;
   virtual absl::Status Commit() = 0;
+  // Names the open transaction for WasCommitted; "" where a commit's answer cannot be lost.
+  virtual absl::StatusOr<std::string> TransactionId() = 0;
+  // Whether that transaction, of this or an earlier connection, was committed. Inside a transaction
+  // of this connection, so that the other one is over.
+  virtual absl::StatusOr<bool> WasCommitted(const std::string& transaction_id) = 0;
   virtual void Rollback() = 0;
   // True once the server is gone: only a new connection helps.
   virtual bool lost() const = 0;

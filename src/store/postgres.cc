@@ -5,6 +5,7 @@
 #include "absl/strings/match.h"
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
+#include "base/fault.h"
 #include "store/soci_connection.h"
 
 namespace regatta::store::internal {
@@ -50,7 +51,23 @@ class PostgresConnection : public SociConnection {
     if (!status.ok() && !lost_) Rollback();
     return status;
   }
-  absl::Status Commit() override { return RunSimple("COMMIT"); }
+  absl::Status Commit() override {
+    RETURN_IF_ERROR(RunSimple("COMMIT"));
+    if (!REGATTA_FAULT_ERROR("store.commit.answer_lost")) return absl::OkStatus();
+    lost_ = true;
+    return absl::UnavailableError("lost the connection when the transaction was committed");
+  }
+  absl::StatusOr<std::string> TransactionId() override {
+    std::vector<Row> rows;
+    RETURN_IF_ERROR(Run("SELECT CAST(pg_current_xact_id() AS TEXT)", {}, &rows, nullptr));
+    return rows[0].Text(0);
+  }
+  absl::StatusOr<bool> WasCommitted(const std::string& transaction_id) override {
+    std::vector<Row> rows;
+    RETURN_IF_ERROR(Run("SELECT pg_xact_status(CAST(CAST(? AS TEXT) AS xid8))", {transaction_id},
+                        &rows, nullptr));
+    return rows[0].Text(0) == "committed";
+  }
   void Rollback() override {
     if (!lost_) RunSimple("ROLLBACK").IgnoreError();
   }

@@ -65,6 +65,8 @@ class SqliteConnection : public SociConnection {
   // IMMEDIATE takes the write lock now: a later failure to upgrade cannot lose a transaction.
   absl::Status Begin() override { return RunSimple("BEGIN IMMEDIATE"); }
   absl::Status Commit() override { return RunSimple("COMMIT"); }
+  absl::StatusOr<std::string> TransactionId() override { return std::string(); }
+  absl::StatusOr<bool> WasCommitted(const std::string&) override { return false; }
   void Rollback() override {
     // SQLite itself rolls back on a full disk and some other errors.
     if (sqlite_api::sqlite3_get_autocommit(handle()) == 0) RunSimple("ROLLBACK").IgnoreError();

@@ -210,15 +210,23 @@ absl::StatusOr<std::vector<Row>> Transaction::Query(std::string_view sql,
   return rows;
 }
 
-absl::Status Transaction::Commit() {
-  if (absl::Status status = CheckUsable(); !status.ok()) {
+absl::Status Transaction::Commit(std::string* in_doubt) {
+  absl::Status usable = CheckUsable();
+  std::string id;
+  if (usable.ok() && in_doubt != nullptr) {
+    auto named = core_->writer().TransactionId();
+    usable = named.status();
+    if (named.ok()) id = *std::move(named);
+  }
+  if (!usable.ok()) {
     Rollback();
-    return status;
+    return usable;
   }
   REGATTA_FAULT("store.commit.before");
   const absl::Status status = core_->writer().Commit();
   REGATTA_FAULT("store.commit.after");
   if (!status.ok()) {
+    if (in_doubt != nullptr && core_->writer().lost()) *in_doubt = id;
     Rollback();
     return status;
   }
@@ -250,6 +258,13 @@ absl::StatusOr<Transaction> Store::Begin() {
 
 absl::StatusOr<std::vector<Row>> Store::Read(std::string_view sql, absl::Span<const Value> params) {
   return core_->Read(sql, params);
+}
+
+absl::StatusOr<bool> Store::WasCommitted(const std::string& in_doubt) {
+  if (in_doubt.empty()) return false;
+  // Its lock waits for the end of the transaction in question, should that still be going on.
+  ASSIGN_OR_RETURN(const Transaction transaction, Begin());
+  return core_->writer().WasCommitted(in_doubt);
 }
 
 std::string Store::Describe() const { return core_->description(); }

@@ -71,9 +71,11 @@ class Transaction {
   // All rows of a statement that yields rows. Sees this transaction's own changes.
   absl::StatusOr<std::vector<Row>> Query(std::string_view sql, absl::Span<const Value> params = {});
   // Durable when it returns OK: it survives power loss. On an error nothing was changed, except
-  // that kUnavailable from a shared database may hide a commit that did happen; ids made by the
-  // creator make repeating it safe. Ends the transaction either way.
-  absl::Status Commit();
+  // that kUnavailable from a shared database may hide a commit that did happen. Who repeats it with
+  // ids made by the creator finds its rows there; who must know passes `in_doubt`, which then gets
+  // what Store::WasCommitted takes (at the price of one more round trip) and stays empty otherwise.
+  // Ends the transaction either way.
+  absl::Status Commit(std::string* in_doubt = nullptr);
   // What the destructor does, earlier.
   void Rollback();
 
@@ -105,6 +107,9 @@ class Store {
   // All rows of one SELECT, on a connection of its own: it never waits for the writer and sees what
   // was committed before it began. Waits when max_readers others are reading.
   absl::StatusOr<std::vector<Row>> Read(std::string_view sql, absl::Span<const Value> params = {});
+
+  // Whether a commit whose answer was lost did happen. kUnavailable while the database is away.
+  absl::StatusOr<bool> WasCommitted(const std::string& in_doubt);
 
   // For people: "SQLite 3.40.1 at /home/me/regatta.db", "PostgreSQL 15.20 at host:5432/regatta".
   std::string Describe() const;

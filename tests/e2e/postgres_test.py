@@ -122,6 +122,20 @@ class PostgresTest(KillCase):
         self.assertEqual(self.end(owner), 0)
         self.check()
 
+    def test_a_commit_whose_answer_is_lost_is_not_made_twice(self):
+        # Not one in a hundred restarts hits this: the server has made the commit durable, and the
+        # connection ends before it says so.
+        # The first start makes the tables; the second commits less than ten times before it serves.
+        self.end(self.serve(*self.store)[0])
+        lost = ",".join(f"store.commit.answer_lost:error:{n}" for n in (12, 13, 14, 20, 30, 41))
+        owner = self.start_owner(REGATTA_FAULT=lost)
+        self.wait_for_line(owner, "Console: ")
+        run_id = self.submit(self.pipeline(STEPS, pause=(0, 0.02)))
+        self.wait_for_success(run_id)
+        self.assertEqual(self.end(owner), 0)
+        self.assertEqual(owner.err.count("went away during a commit"), 6, owner.err)
+        self.check()
+
     def test_owner_and_database_die_in_turn(self):
         owner = self.start_owner()
         self.wait_for_line(owner, "Console: ")
