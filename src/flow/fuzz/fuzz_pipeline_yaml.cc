@@ -16,6 +16,10 @@ extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size
     if (pipeline.ok() != problems.empty()) std::abort();
     for (const auto& problem : problems) {
       if (problem.place.line < 1 || problem.place.column < 1) std::abort();
+      // A message is one line, whatever the file's keys are.
+      for (const unsigned char c : problem.ToString()) {
+        if (c < 0x20 || c == 0x7F) std::abort();
+      }
     }
     if (!pipeline.ok()) continue;
     const absl::Status applied = regatta::flow::ApplyRequest(regatta::base::Json::object(), {},

@@ -312,7 +312,10 @@ Names Together(Names names, const Names& more) {
 }
 
 void Reading::Warn(int line, const std::string& path, const std::string& text) const {
-  job_->warnings.push_back(Cat(file_, ":", std::to_string(line), ": ", path, text));
+  constexpr std::size_t kMost = 1000;  // nobody reads more
+  if (job_->warnings.size() >= kMost) return;
+  job_->warnings.push_back(
+      Cat(file_, ":", std::to_string(line), ": ", OneLine(path), OneLine(text)));
 }
 
 void Reading::Ignored(const MapReader& reader, const Names& names, const std::string& why) const {

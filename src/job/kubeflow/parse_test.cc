@@ -85,6 +85,17 @@ TEST(ParseTrainingJob, BecomesASpecForTheExecutor) {
   EXPECT_THAT(spec.roles[1].env, Contains(Pair("WHO", "ab")));
 }
 
+TEST(ParseTrainingJob, SaysEachThingInOneLineOfBoundedLength) {
+  std::string yaml = kPyTorch;
+  yaml += "  \"a\\0b\\nc\": 1\n  ? \"" + std::string(100'000, 'x') + "\"\n  : 1\n";
+  std::vector<Problem> problems;
+  EXPECT_FALSE(ParseTrainingJob(yaml, "job.yaml", &problems).ok());
+  ASSERT_EQ(problems.size(), 2u);
+  EXPECT_THAT(problems[0].ToString(), HasSubstr(": spec.a b c: PyTorchJob has no attribute"));
+  EXPECT_LT(problems[1].ToString().size(), 2000u);
+  EXPECT_THAT(problems[1].ToString(), HasSubstr("spec.xxx"));
+}
+
 TEST(ExpandReferences, DoesAsKubernetes) {
   const std::map<std::string, std::string> env = {{"A", "1"}, {"B", "$(A)"}};
   EXPECT_EQ(ExpandReferences("$(A)-$(B)", env), "1-$(A)");

@@ -6,6 +6,7 @@
 
 #include "base/suggest.h"
 #include "job/yaml/problem.h"
+#include "job/yaml/text.h"
 #include "job/yaml/yaml_reader.h"
 
 namespace regatta::job {
@@ -23,7 +24,7 @@ class ReadContext {
   Place At(const YamlNode::Member& member) const { return {file_, member.line, member.column}; }
   void Add(const Place& place, std::string path, std::string message) {
     if (full()) return;
-    problems_->push_back({place, std::move(path), std::move(message)});
+    problems_->push_back({place, OneLine(std::move(path)), OneLine(std::move(message))});
   }
   void Add(const YamlNode& node, std::string path, std::string message) {
     Add(At(node), std::move(path), std::move(message));

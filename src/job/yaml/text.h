@@ -18,6 +18,10 @@ std::string Cat(const Parts&... parts) {
 // something a user wrote.
 std::string Quoted(std::string_view text);
 
+// A path or a message as one line: control characters become blanks, and of more than about 1,000
+// bytes the middle is left out. Keys of a user's file stand in paths as they are.
+std::string OneLine(std::string text);
+
 // Without blanks (space, tab, line end) at both ends.
 std::string_view Trim(std::string_view text);
 

@@ -298,7 +298,7 @@ bool ReadYamlDocuments(std::string_view text, const std::string& file, const Yam
                        std::size_t most, std::vector<YamlNode>* documents,
                        std::vector<Problem>* problems) {
   const auto refuse = [&](int line, int column, std::string message) {
-    problems->push_back({{file, line, column}, "", std::move(message)});
+    problems->push_back({{file, line, column}, "", OneLine(std::move(message))});
     return false;
   };
   if (text.size() > limits.bytes) {
