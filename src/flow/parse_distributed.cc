@@ -42,7 +42,8 @@ double Quantity(const MapReader& reader, std::string_view key, const Suffix (&su
   const YamlNode* node = reader.Find(key);
   if (node == nullptr) return 0;
   const double value = node->is_scalar() ? ReadQuantity(node->scalar, suffixes) : -1;
-  if (value < 0 || value > 1e18) {
+  constexpr double kMost = 1e14;  // 100 TB; or in milliseconds, 3,000 years
+  if (value < 0 || value > kMost) {
     context->Add(*node, reader.PathOf(key),
                  Cat("must be an amount like ", example, ", not ", node->Describe()));
     return 0;

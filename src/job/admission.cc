@@ -41,13 +41,20 @@ double CpuQuota() {
   return limit > 0 && every > 0 ? limit / every : 0;
 }
 
+// `sum` and `each` for all `count`; far more than any machine has when it does not fit.
+std::int64_t Together(std::int64_t sum, std::int64_t each, int count) {
+  constexpr std::int64_t kFar = std::int64_t{1} << 62;
+  if (each > (kFar - sum) / std::max(1, count)) return kFar;
+  return sum + each * count;
+}
+
 }  // namespace
 
 Capacity NeedsOf(const JobSpec& spec) {
   Capacity needs;
   for (const Role& role : spec.roles) {
     needs.cpus += role.resources.cpus * role.replicas;
-    needs.memory_bytes += role.resources.memory_bytes * role.replicas;
+    needs.memory_bytes = Together(needs.memory_bytes, role.resources.memory_bytes, role.replicas);
     needs.processes += role.replicas;
   }
   return needs;

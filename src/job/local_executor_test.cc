@@ -92,6 +92,9 @@ TEST_F(LocalExecutorTest, RefusesWhatCanNeverRun) {
   wide.roles[0].resources.cpus = 1;
   EXPECT_THAT(std::string(executor_->Submit(wide).message()),
               HasSubstr("ask for 3 CPUs, but there are 2"));
+  JobSpec huge = MakeSpec(folder_, {"true"}, 10'000);
+  huge.roles[0].resources.memory_bytes = std::int64_t{1} << 60;  // of all together: no 64 bits
+  EXPECT_THAT(std::string(executor_->Submit(huge).message()), HasSubstr("GiB of memory, but"));
   JobSpec nul = MakeSpec(folder_, {"echo", std::string("a\0b", 3)});
   EXPECT_EQ(executor_->Submit(nul).code(), absl::StatusCode::kInvalidArgument);
 }

@@ -142,7 +142,7 @@ Env ReplicaEnv(const Env& inherited, const World& world, const Member& member) {
     // As torchrun does: several ranks on one machine would each start a thread for every CPU.
     const double cpus = member.role->resources.cpus;
     if (world.members.size() > 1) {
-      env.emplace("OMP_NUM_THREADS", std::to_string(std::max(1, static_cast<int>(cpus))));
+      env.emplace("OMP_NUM_THREADS", std::to_string(static_cast<int>(std::clamp(cpus, 1.0, 1e6))));
     }
   }
   return env;

@@ -282,10 +282,16 @@ class PodReader {
       for (const YamlNode::Member& member : amounts->members) {
         const std::string where = JoinDots(resources.PathOf(key), member.key);
         const auto amount = ParseQuantity(member.value.scalar);
+        // So that what all replicas need together can be counted.
+        const double most = member.key == "cpu" ? 1e6 : 1e14;
         if (!member.value.is_scalar() || !amount) {
           context().Add(
               member.value, where,
               Cat("must be a quantity such as 500m, 2 or 1Gi, not ", member.value.Describe()));
+        } else if ((member.key == "cpu" || member.key == "memory") && *amount > most) {
+          context().Add(member.value, where,
+                        Cat("must be at most ", member.key == "cpu" ? "1M" : "100T", ", not ",
+                            member.value.Describe()));
         } else if (member.key == "cpu") {
           replica_->resources.cpus = *amount;
         } else if (member.key == "memory") {
