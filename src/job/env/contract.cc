@@ -122,7 +122,11 @@ std::vector<std::string> ReplicaArgv(const World& world, const Member& member) {
   if (!member.role->expand_references) return argv;
   Env known = member.role->env;
   for (const auto& [name, value] : ContractEnv(world, member)) known[name] = value;
-  for (std::string& word : argv) word = ExpandReferences(word, known);
+  std::size_t room = kMostExpanded;
+  for (std::string& word : argv) {
+    word = ExpandReferences(word, known, room);
+    room -= std::min(room, word.size());
+  }
   return argv;
 }
 

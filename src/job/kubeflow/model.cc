@@ -47,9 +47,11 @@ std::optional<double> ParseQuantity(std::string_view text) {
   return std::nullopt;
 }
 
-std::string ExpandReferences(std::string_view text, const std::map<std::string, std::string>& env) {
+std::string ExpandReferences(std::string_view text, const std::map<std::string, std::string>& env,
+                             std::size_t most) {
   std::string result;
   for (std::size_t i = 0; i < text.size(); ++i) {
+    if (result.size() >= most) return result.append(text.substr(i));
     if (text[i] != '$' || i + 1 == text.size()) {
       result += text[i];
       continue;

@@ -68,9 +68,14 @@ absl::StatusOr<TrainingJob> ParseTrainingJob(std::string_view yaml, const std::s
 // "500m", "2", "0.5" as CPUs; "1Gi", "512M", "1e9" as bytes. nullopt when it is neither.
 std::optional<double> ParseQuantity(std::string_view text);
 
+// The kernel starts nothing with that much, all arguments and variables together.
+inline constexpr std::size_t kMostExpanded = 8u << 20;
+
 // "--port=$(PORT)" with the value of PORT. As Kubernetes does it: "$$" stands for "$", and a
-// reference to a name that is not known stays as it is.
-std::string ExpandReferences(std::string_view text, const std::map<std::string, std::string>& env);
+// reference to a name that is not known stays as it is. So does the rest once the result has `most`
+// bytes: variables that name each other twice grow without end otherwise.
+std::string ExpandReferences(std::string_view text, const std::map<std::string, std::string>& env,
+                             std::size_t most = kMostExpanded);
 
 // The same job for an executor, in `directory` (absolute). Makes nothing.
 JobSpec ToJobSpec(const TrainingJob& job, const std::string& id, const std::string& directory);

@@ -96,6 +96,23 @@ TEST(ParseTrainingJob, SaysEachThingInOneLineOfBoundedLength) {
   EXPECT_THAT(problems[1].ToString(), HasSubstr("spec.xxx"));
 }
 
+// Twice the one before it, forty times: the whole would be a terabyte.
+TEST(ToJobSpec, VariablesThatDoubleDoNotFillTheMemory) {
+  TrainingJob job = Parse(kPyTorch);
+  auto& env = job.replicas[0].env;
+  env = {{"V0", "x"}};
+  for (int i = 1; i <= 40; ++i) {
+    const std::string before = "$(V" + std::to_string(i - 1) + ")";
+    env.emplace_back("V" + std::to_string(i), before + before);
+  }
+  const JobSpec spec = ToJobSpec(job, "id", "/d");
+  std::size_t bytes = 0;
+  for (const auto& [name, value] : spec.roles[0].env) bytes += value.size();
+  EXPECT_EQ(spec.roles[0].env.at("V10"), std::string(1024, 'x'));
+  EXPECT_GT(bytes, kMostExpanded);  // so that the kernel refuses it
+  EXPECT_LT(bytes, 3 * kMostExpanded);
+}
+
 TEST(ExpandReferences, DoesAsKubernetes) {
   const std::map<std::string, std::string> env = {{"A", "1"}, {"B", "$(A)"}};
   EXPECT_EQ(ExpandReferences("$(A)-$(B)", env), "1-$(A)");

@@ -118,8 +118,12 @@ JobSpec ToJobSpec(const TrainingJob& job, const std::string& id, const std::stri
     role.replicas = replica.replicas;
     role.argv = replica.argv;
     role.expand_references = true;
-    for (const auto& [name, value] : replica.env)
-      role.env[name] = ExpandReferences(value, role.env);
+    std::size_t room = kMostExpanded;
+    for (const auto& [name, value] : replica.env) {
+      std::string expanded = ExpandReferences(value, role.env, room);
+      room -= std::min(room, expanded.size());
+      role.env[name] = std::move(expanded);
+    }
     role.resources = replica.resources;
     role.image = replica.image;
     role.image_entry_point = replica.image_entry_point;
