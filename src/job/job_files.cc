@@ -3,13 +3,17 @@
 #include <fcntl.h>
 #include <sys/file.h>
 
+#include <algorithm>
 #include <cerrno>
+#include <initializer_list>
 #include <map>
 #include <sstream>
+#include <string_view>
 
 #include "base/absl_status.h"
 #include "base/file.h"
 #include "base/json.h"
+#include "job/yaml/text.h"
 
 namespace regatta::job {
 namespace {
@@ -50,12 +54,19 @@ absl::StatusOr<std::optional<base::Json>> ReadJsonFile(const std::string& path) 
     return absl::DataLossError(path + " is damaged: it should be a JSON object with a version");
   }
   const base::Json& version = (*json)["version"];
-  if (!version.is_number_integer() || version > kVersion) {
+  if (!version.is_number_integer() || version < 1) {
+    return absl::DataLossError(path + " is damaged: its version should be a number from 1 on");
+  }
+  if (version > kVersion) {
     return absl::FailedPreconditionError(path + " was made by a newer regatta (format " +
                                          version.dump() + ", this one knows " +
                                          std::to_string(kVersion) + ")");
   }
   return *json;
+}
+
+bool IsPort(const base::Json& port) {
+  return port.is_number_integer() && port > 0 && port < 65'536;
 }
 
 base::Json Shape(const JobSpec& spec) {
@@ -76,6 +87,10 @@ std::map<std::string, std::string> ReadLines(const std::string& text) {
     lines[line.substr(0, blank)] = blank == std::string::npos ? "" : line.substr(blank + 1);
   }
   return lines;
+}
+
+bool IsOneOf(std::string_view word, std::initializer_list<std::string_view> words) {
+  return std::ranges::find(words, word) != words.end();
 }
 
 std::int64_t Number(const std::map<std::string, std::string>& lines, const char* key) {
@@ -110,9 +125,13 @@ absl::Status WriteIntent(const JobSpec& spec) {
 absl::StatusOr<bool> CheckIntent(const JobSpec& spec) {
   ASSIGN_OR_RETURN(const std::optional<base::Json> json, ReadJsonFile(IntentPath(spec)));
   if (!json) return false;
-  if (json->value("id", "") != spec.id) {
+  const base::Json id = json->value("id", base::Json());
+  if (!id.is_string()) {
+    return absl::DataLossError(IntentPath(spec) + " is damaged: its id should be a text");
+  }
+  if (id != spec.id) {
     return absl::FailedPreconditionError(spec.directory + " is the folder of job " +
-                                         json->value("id", "?") + ", not of " + spec.id +
+                                         Quoted(id.get<std::string>()) + ", not of " + spec.id +
                                          "; each job needs a folder of its own");
   }
   if (json->value("roles", base::Json()) != Shape(spec)) {
@@ -125,12 +144,12 @@ absl::StatusOr<bool> CheckIntent(const JobSpec& spec) {
 absl::StatusOr<std::optional<Launch>> ReadLaunch(const JobSpec& spec) {
   ASSIGN_OR_RETURN(const std::optional<base::Json> json, ReadJsonFile(LaunchPath(spec)));
   if (!json) return std::nullopt;
-  try {
-    return Launch{.ports = json->at("ports").get<std::vector<int>>(),
-                  .token = json->at("token").get<std::string>()};
-  } catch (const base::Json::exception&) {
+  const base::Json ports = json->value("ports", base::Json());
+  const base::Json token = json->value("token", base::Json());
+  if (!ports.is_array() || !std::ranges::all_of(ports, IsPort) || !token.is_string()) {
     return absl::DataLossError(LaunchPath(spec) + " is damaged: no ports and token in it");
   }
+  return Launch{.ports = ports.get<std::vector<int>>(), .token = token.get<std::string>()};
 }
 
 absl::Status WriteLaunch(const JobSpec& spec, const Launch& launch) {
@@ -178,6 +197,11 @@ std::optional<ExitRecord> ReadExit(const std::string& job_folder, int rank) {
   ExitRecord record;
   std::istringstream(lines.at("result")) >> record.result >> record.value;
   if (lines.contains("stop")) record.stop = lines.at("stop");
+  // A replica can write here as well as its shim. What it makes up must not get into messages.
+  if (!IsOneOf(record.result, {"code", "signal", "chdir", "exec", "cgroup", "fork"}) ||
+      !IsOneOf(record.stop, {"none", "user", "peer", "timeout", "signal"})) {
+    return std::nullopt;
+  }
   record.pid = static_cast<pid_t>(Number(lines, "pid"));
   record.started = Number(lines, "started");
   record.finished = Number(lines, "finished");

@@ -52,7 +52,8 @@ int Records::TakeToken() {
   const int length = std::snprintf(
       text, sizeof text, "regatta-token 1\njob %s\nboot %s\ncgroup %s\nshim %d %llu\n",
       request_.job, boot, request_.cgroup, static_cast<int>(getpid()), StartTime(getpid()));
-  if (!WriteWhole(token_fd_, text, static_cast<std::size_t>(length))) {
+  const bool fits = length > 0 && static_cast<std::size_t>(length) < sizeof text;
+  if (!fits || !WriteWhole(token_fd_, text, static_cast<std::size_t>(length))) {
     unlink(draft);
     return kCannotWrite;
   }
