@@ -4,7 +4,8 @@
 #include <unistd.h>
 
 #include <algorithm>
-#include <cstdlib>
+#include <charconv>
+#include <string_view>
 
 #include "absl/strings/str_cat.h"
 #include "base/file.h"
@@ -16,6 +17,8 @@ namespace {
 
 constexpr std::int64_t kTailBytes = 64 << 10;
 constexpr std::size_t kOffsetDigits = 20;
+// Nothing prints that much; beyond it, the end of a segment would not fit 64 bits.
+constexpr std::int64_t kLastOffset = std::int64_t{1} << 62;
 
 std::string LogFolder(const std::string& job_directory, int rank) {
   return absl::StrCat(job_directory, "/logs/rank-", rank);
@@ -27,9 +30,13 @@ std::vector<std::int64_t> Segments(const std::string& folder) {
   DIR* const dir = opendir(folder.c_str());
   if (dir == nullptr) return starts;
   while (const dirent* entry = readdir(dir)) {
-    const std::string name = entry->d_name;
+    const std::string_view name = entry->d_name;
     if (name.size() != kOffsetDigits + 4 || !name.ends_with(".log")) continue;
-    starts.push_back(std::strtoll(name.c_str(), nullptr, 10));
+    std::int64_t start = 0;
+    const char* const end = name.data() + kOffsetDigits;
+    const auto [stop, error] = std::from_chars(name.data(), end, start);
+    if (error != std::errc() || stop != end || start < 0 || start > kLastOffset) continue;
+    starts.push_back(start);
   }
   closedir(dir);
   std::ranges::sort(starts);

@@ -70,6 +70,21 @@ TEST_F(LogTest, ReadsAcrossSegments) {
   EXPECT_EQ(ReadLog(folder_.path(), 4, 0, 1).status().code(), absl::StatusCode::kNotFound);
 }
 
+// A replica can make files there, too.
+TEST_F(LogTest, IgnoresNamesThatAreNoOffsets) {
+  const std::string folder = folder_ / "logs/rank-0";
+  fs::create_directories(folder);
+  std::ofstream(folder + "/09223372036854775807.log") << "x";
+  std::ofstream(folder + "/99999999999999999999.log") << "x";
+  std::ofstream(folder + "/-0000000000000000001.log") << "x";
+  std::ofstream(folder + "/rank-0-of-something-.log") << "x";
+  EXPECT_EQ(ReadLog(folder_.path(), 0, 0, 1).status().code(), absl::StatusCode::kNotFound);
+  std::ofstream(folder + "/00000000000000000003.log") << "abc";
+  const LogRange range = *ReadLog(folder_.path(), 0, 0, 100);
+  EXPECT_EQ(range.bytes, "abc");
+  EXPECT_EQ(range.total, 6);
+}
+
 TEST_F(LogTest, TailGivesWholeLastLines) {
   const JobSpec spec = Shell(folder_, "printf 'one\\ntwo\\nthree\\n'; printf 'four\\n' >&2");
   Run(spec);
