@@ -3,6 +3,8 @@
 #include <fcntl.h>
 #include <unistd.h>
 
+#include <limits>
+
 #include "base/file.h"
 
 namespace regatta::job {
@@ -11,6 +13,18 @@ namespace {
 constexpr std::size_t kReadBytes = 256 << 10;
 constexpr std::size_t kLineBytes = 64 << 10;
 constexpr double kLatestTime = 1e12;  // seconds since 1970; microseconds of it fit 64 bits
+
+// A NUL byte is no part of a text where metrics are kept.
+bool IsName(const base::Json& name) {
+  return name.is_string() && name.get_ref<const std::string&>().find('\0') == std::string::npos;
+}
+
+// An integer beyond 64 bits with a sign is one to the parser, too.
+bool FitsStep(const base::Json& step) {
+  return step.is_number_integer() &&
+         (!step.is_number_unsigned() ||
+          step.get<std::uint64_t>() <= std::numeric_limits<std::int64_t>::max());
+}
 
 }  // namespace
 
@@ -25,8 +39,8 @@ void MetricsTail::TakeLine(std::string_view line, std::vector<base::Event>* even
   const base::Json value = json->value("value", base::Json());
   const base::Json step = json->value("step", base::Json());
   const base::Json time = json->value("time", base::Json());
-  const bool good = name.is_string() && (value.is_number() || value.is_null()) &&
-                    (step.is_number_integer() || step.is_null()) &&
+  const bool good = IsName(name) && (value.is_number() || value.is_null()) &&
+                    (step.is_null() || FitsStep(step)) &&
                     (time.is_null() || (time.is_number() && time.get<double>() >= 0 &&
                                         time.get<double>() < kLatestTime));
   if (!good) {
