@@ -60,7 +60,8 @@ absl::StatusOr<ContainerPlan> ReadPlan(const std::string& path) {
       absl::DataLossError(absl::StrCat(path, " is damaged, or of another version than ", kVersion));
   if (!json.ok()) return damaged;
   try {
-    const int version = json->at("version");
+    const Json& version = json->at("version");
+    if (!version.is_number_integer()) return damaged;
     if (version != kVersion && version != kWithoutEntryPoint) return damaged;
     ContainerPlan plan;
     if (version != kWithoutEntryPoint) {

@@ -64,8 +64,17 @@ TEST(ContainerPlan, KeepsTheEntryPointThatVersion1DidNotKnow) {
 
 TEST(ContainerPlan, OfAnotherVersionOrDamagedIsRefused) {
   const TemporaryFolder folder;
-  for (const char* text : {"", "{}", "[]", "{\"version\": 3}", "{\"version\": 1, \"image\": 3}"}) {
-    const std::string path = folder / "plan.json";
+  const std::string path = folder / "plan.json";
+  ASSERT_TRUE(WritePlan(path, Plan()).ok());
+  // Where the rest is good, the version alone decides.
+  std::vector<std::string> bad = {"", "{}", "[]", "{\"version\": 3}",
+                                  "{\"version\": 1, \"image\": 3}"};
+  for (const char* version : {"2.5", "4294967298", "1e300", "true", "null"}) {
+    base::Json plan = *base::ParseJson(Slurp(path));
+    plan["version"] = *base::ParseJson(version);
+    bad.push_back(plan.dump());
+  }
+  for (const std::string& text : bad) {
     std::ofstream(path) << text;
     const auto plan = ReadPlan(path);
     EXPECT_EQ(plan.status().code(), absl::StatusCode::kDataLoss) << text;
