@@ -18,6 +18,11 @@ LogWriter::LogWriter(std::int64_t rank, std::int64_t segment_bytes, std::int64_t
   capacity_ = static_cast<std::size_t>(segments < 2 ? 2 : segments);
 }
 
+LogWriter::~LogWriter() {
+  CloseSegment();
+  std::free(kept_);
+}
+
 LogWriter::Path LogWriter::PathOf(std::int64_t start) const {
   Path path;
   std::snprintf(path.text, sizeof path.text, "logs/rank-%d/%020" PRId64 ".log", rank_, start);

@@ -12,6 +12,9 @@ class LogWriter {
  public:
   // The current folder is the job's.
   LogWriter(std::int64_t rank, std::int64_t segment_bytes, std::int64_t total_bytes);
+  ~LogWriter();
+  LogWriter(const LogWriter&) = delete;
+  LogWriter& operator=(const LogWriter&) = delete;
 
   void Write(const char* data, std::size_t size);
 

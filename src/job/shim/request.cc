@@ -36,7 +36,12 @@ bool ReadRequest(int fd, Request* request) {
     if (got <= 0) return false;
     at += static_cast<std::size_t>(got);
   }
-  if (text[size - 1] != '\0' || std::strcmp(text, "regatta-shim-request 1") != 0) return false;
+  return ParseRequest(text, size, request);
+}
+
+bool ParseRequest(char* text, std::size_t size, Request* request) {
+  if (size == 0 || text[size - 1] != '\0' || std::strcmp(text, "regatta-shim-request 1") != 0)
+    return false;
 
   std::size_t items = 0;
   for (std::size_t at = 0; at < size; ++at) items += text[at] == '\0';

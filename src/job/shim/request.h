@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 
 namespace regatta::job::shim {
@@ -22,5 +23,8 @@ struct Request {
 
 // Reads a request (docs/formats/shim.md) from `fd`. False when it is not one of this version.
 bool ReadRequest(int fd, Request* request);
+// The same for bytes in memory, which have to outlive `request`. One free(3) of `argv` gives back
+// what this takes; a shim never does.
+bool ParseRequest(char* text, std::size_t size, Request* request);
 
 }  // namespace regatta::job::shim
