@@ -55,6 +55,7 @@ absl::Status CheckRole(const Role& role) {
   }
   for (const std::string& arg : role.argv)
     RETURN_IF_ERROR(CheckText("the command of " + what, arg));
+  RETURN_IF_ERROR(CheckText("the working directory of " + what, role.working_directory));
   if (role.resources.cpus < 0 || role.resources.memory_bytes < 0) {
     return absl::InvalidArgumentError(what + " asks for a negative amount of CPUs or memory");
   }

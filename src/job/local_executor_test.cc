@@ -97,6 +97,11 @@ TEST_F(LocalExecutorTest, RefusesWhatCanNeverRun) {
   EXPECT_THAT(std::string(executor_->Submit(huge).message()), HasSubstr("GiB of memory, but"));
   JobSpec nul = MakeSpec(folder_, {"echo", std::string("a\0b", 3)});
   EXPECT_EQ(executor_->Submit(nul).code(), absl::StatusCode::kInvalidArgument);
+  // Of a request, what follows the NUL would be another entry.
+  JobSpec entry = MakeSpec(folder_, {"true"});
+  entry.roles[0].working_directory = std::string("/tmp\0log_bytes=1", 16);
+  EXPECT_THAT(std::string(executor_->Submit(entry).message()),
+              HasSubstr("the working directory of role worker contains a NUL byte"));
 }
 
 TEST_F(LocalExecutorTest, PassesArgumentsVerbatim) {
