@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <map>
 
 #include "absl/strings/str_cat.h"
@@ -56,7 +57,8 @@ void EngineImpl::ReleaseSlot(StepRun& step) {
 void EngineImpl::FinishStep(StepRun& step, StepState state, std::string reason) {
   Run& run = step.run();
   if (!reason.empty()) step.reason = std::move(reason);
-  step.finished_at = base::NowMicros();
+  // The wall clock may have been set back; nothing ends before it began.
+  step.finished_at = std::max({base::NowMicros(), step.created_at, step.started_at});
   run.SetState(step, state);
   ReleaseSlot(step);
   if (!step.job_id.empty() && jobs_.erase(step.job_id) != 0) to_forget_.push_back(step.job_id);
@@ -208,7 +210,7 @@ void EngineImpl::FinishRun(Run& run) {
   if (IsFinal(run.state)) return;
   const auto count = [&](StepState state) { return run.counts[static_cast<std::size_t>(state)]; };
   const bool cut_short = count(StepState::kTerminated) + count(StepState::kCancelled) > 0;
-  run.finished_at = base::NowMicros();
+  run.finished_at = std::max(base::NowMicros(), run.created_at);
   if (run.stop != StopKind::kNone && cut_short && !run.failing) {
     run.state = RunState::kTerminated;
   } else if (run.failing || cut_short) {

@@ -83,7 +83,7 @@ void LocalExecutor::FinishReplica(Job& job, int rank) {
   replica.ended_monotonic = base::MonotonicMicros();
   replica.ending = ReadExit(AttemptFolder(job.spec.directory, status.restarts), rank);
   ReadMetrics(job, rank);
-  status.finished_at = base::NowMicros();
+  status.finished_at = std::max(base::NowMicros(), status.started_at);
   if (!replica.ending) {
     if (replica.cgroup.empty()) {
       KillLeftovers(job.spec.id, rank);
@@ -101,7 +101,8 @@ void LocalExecutor::FinishReplica(Job& job, int rank) {
     replica.ended_monotonic = ending.finished_monotonic;
     status.pid = ending.pid;
     status.started_at = ending.started;
-    status.finished_at = ending.finished;
+    // The wall clock may have been set meanwhile; how long it took is by the other clock.
+    status.finished_at = ending.started != 0 ? ending.started + ending.elapsed : ending.finished;
     if (ending.result == "code") status.exit_code = ending.value;
     if (ending.result == "signal") status.signal = ending.value;
     if (ending.stop == "user" || ending.stop == "peer") {
@@ -270,11 +271,11 @@ void LocalExecutor::FinishJob(Job& job) {
     status.state = JobState::kSucceeded;
     status.message.clear();
   }
-  status.finished_at = base::NowMicros();
   for (const ReplicaStatus& replica : status.replicas) {
     if (replica.started_at != 0)
       status.started_at = std::min(status.started_at, replica.started_at);
   }
+  status.finished_at = std::max(base::NowMicros(), status.started_at);
   if (job.admitted) admission_.Return(job.needs);
   ports_.Return(job.launch.ports);
   if (job.metrics_watch >= 0) {
