@@ -7,7 +7,6 @@ namespace {
 
 using testing::EngineTest;
 using ::testing::HasSubstr;
-using testing::Machine;
 
 class Explain : public EngineTest {
  protected:

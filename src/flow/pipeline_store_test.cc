@@ -8,7 +8,6 @@
 namespace regatta::flow {
 namespace {
 
-using ::testing::ElementsAre;
 using testing::EngineTest;
 using ::testing::HasSubstr;
 

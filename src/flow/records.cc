@@ -142,8 +142,8 @@ store::Schema FlowSchema() {
             // Made before the tables above: the next owner fills these in.
             R"(CREATE TABLE flow_unlisted_runs (
                  run_id TEXT PRIMARY KEY, project TEXT NOT NULL, created_by TEXT NOT NULL))",
-            "INSERT INTO flow_unlisted_runs (run_id, project, created_by) "
-            "SELECT id, project, created_by FROM flow_runs",
+            R"(INSERT INTO flow_unlisted_runs (run_id, project, created_by)
+                 SELECT id, project, created_by FROM flow_runs)",
         }}}};
 }
 
