@@ -123,7 +123,7 @@ void EngineImpl::HandleJobStatus(const std::string& job_id) {
       return;
     case job::JobState::kRunning:
       if (!step.asked_to_stop) {
-        step.reason = detail.cache.reason;
+        step.reason = status->message.empty() ? detail.cache.reason : status->message;
         for (const std::string& warning : status->warnings) {
           absl::StrAppend(&step.reason, step.reason.empty() ? "" : "; ", warning);
         }

@@ -36,6 +36,8 @@ struct Replica {
   std::optional<ExitRecord> ending;
   std::string start_error;      // why its shim could not be started
   base::Micros restart_at = 0;  // monotonic; not zero: it waits to be started again
+  // There was no room on the disk to launch this attempt: restart_at is when to try again.
+  bool relaunch = false;
   MetricsTail metrics;
 };
 
@@ -49,10 +51,11 @@ struct Job {
   std::string python_folder;  // of the chosen interpreter; goes in front of PATH
   bool adopted = false;       // its intent was there before
   bool admitted = false;
-  int running = 0;          // replicas whose shim is watched
-  int restarts = 0;         // of all replicas
-  int stop_reason = 0;      // shim::StopReason; not zero: no more replicas are launched
-  bool stop_asked = false;  // by Stop()
+  bool launch_written = false;  // to launch.json, where it is needed
+  int running = 0;              // replicas whose shim is watched
+  int restarts = 0;             // of all replicas
+  int stop_reason = 0;          // shim::StopReason; not zero: no more replicas are launched
+  bool stop_asked = false;      // by Stop()
   bool stop_now = false;
   bool stop_sent = false;  // what was sent last: politely ...
   bool kill_sent = false;  // ... or now
@@ -103,10 +106,14 @@ class LocalExecutor final : public Executor {
   bool AdoptReplica(Job& job, int rank);
   void LaunchAll(Job& job);
   absl::Status PrepareLaunch(Job& job);
+  absl::Status WriteBeforeLaunch(Job& job, int restarts);
+  void LaunchAttempt(Job& job, int rank);
   void LaunchReplica(Job& job, int rank, const World& world);
+  void WaitForRoom(Job& job, int rank, const std::string& why);
   void SkipReplica(Job& job, int rank);
   void WatchMetrics(Job& job);
   void Restart(Job& job, int rank);
+  void WaitsNoMore(Job& job, int rank);
   void RestartDue();
 
   // local_finish.cc: from running to the end.

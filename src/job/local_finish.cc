@@ -39,6 +39,7 @@ void LocalExecutor::ShimStarted(Job& job, int rank) {
   replica.started.Reset();
   int pid = 0;
   if (std::sscanf(line, "started %d", &pid) != 1) return;
+  WaitsNoMore(job, rank);
   ReplicaStatus& status = job.status.replicas[static_cast<std::size_t>(rank)];
   status.pid = pid;
   status.state = ReplicaState::kRunning;
@@ -58,9 +59,19 @@ void LocalExecutor::ShimEnded(Job& job, int rank) {
     if (AdoptReplica(job, rank)) return;
     replica.start_error = "its shim did not run: it was started by another process";
   }
+  if (ours && info.si_code == CLD_EXITED && info.si_status == shim::kDiskFull) {
+    CloseReplica(replica);
+    RemoveCgroup(replica.cgroup);
+    if (job.stop_reason == 0 && !job.stop_asked) {
+      return WaitForRoom(job, rank,
+                         absl::StrCat("no space left on the disk of ", job.spec.directory));
+    }
+    WaitsNoMore(job, rank);
+    SkipReplica(job, rank);
+    return FinishJobIfAllEnded(job);
+  }
   if (ours && info.si_code == CLD_EXITED && info.si_status == shim::kCannotWrite) {
-    replica.start_error =
-        absl::StrCat("cannot write to ", job.spec.directory, "/shim (is the disk full?)");
+    replica.start_error = absl::StrCat("cannot write to ", job.spec.directory, "/shim");
   }
   FinishReplica(job, rank);
 }
@@ -79,6 +90,7 @@ void LocalExecutor::FinishReplica(Job& job, int rank) {
   Replica& replica = job.replicas[at];
   ReplicaStatus& status = job.status.replicas[at];
   CloseReplica(replica);
+  WaitsNoMore(job, rank);
   replica.ended = true;
   replica.ended_monotonic = base::MonotonicMicros();
   replica.ending = ReadExit(AttemptFolder(job.spec.directory, status.restarts), rank);
@@ -225,6 +237,7 @@ void LocalExecutor::SendStop(Job& job) {
   for (const Member& member : job.members) {
     const std::size_t at = static_cast<std::size_t>(member.rank);
     if (std::exchange(job.replicas[at].restart_at, 0) == 0) continue;
+    WaitsNoMore(job, member.rank);
     job.replicas[at].ended = true;
     job.status.replicas[at].state = ReplicaState::kTerminated;
     job.status.replicas[at].message = job.stop_asked ? kStoppedOnRequest : "";

@@ -5,6 +5,7 @@
 
 #include <algorithm>
 #include <filesystem>
+#include <utility>
 
 #include "absl/strings/str_cat.h"
 #include "base/absl_status.h"
@@ -21,6 +22,8 @@ namespace regatta::job {
 namespace {
 
 constexpr std::size_t kTokenBytes = 32;
+// Between two looks whether a full disk has room again.
+constexpr base::Micros kRoomDelay = 500'000;
 constexpr char kMemoryNotEnforced[] = "memory is counted but not enforced: ";
 
 }  // namespace
@@ -53,12 +56,7 @@ absl::Status LocalExecutor::PrepareLaunch(Job& job) {
   const int ports = 2 + static_cast<int>(job.members.size());
   ASSIGN_OR_RETURN(job.launch.ports, ports_.Take(ports));
   job.launch.token = base::RandomHex(kTokenBytes);
-  // One replica that starts once has nobody to disagree with about ports; the launch token alone
-  // decides.
-  if (job.members.size() == 1 && job.spec.roles[0].restart == RestartPolicy::kNever) {
-    return absl::OkStatus();
-  }
-  return WriteLaunch(job.spec, job.launch);
+  return absl::OkStatus();
 }
 
 void LocalExecutor::LaunchAll(Job& job) {
@@ -69,9 +67,47 @@ void LocalExecutor::LaunchAll(Job& job) {
     FinishJob(job);
     return;
   }
-  const World world{job.spec, job.members, job.launch};
-  for (const Member& member : job.members) LaunchReplica(job, member.rank, world);
-  if (job.running == 0 && !IsFinal(job.status.state)) FinishJob(job);
+  for (const Member& member : job.members) LaunchAttempt(job, member.rank);
+  FinishJobIfAllEnded(job);
+}
+
+// What replicas share, and the folder of a restart: written once.
+absl::Status LocalExecutor::WriteBeforeLaunch(Job& job, int restarts) {
+  // One replica that starts once has nobody to disagree with about ports; the launch token alone
+  // decides.
+  const bool alone = job.members.size() == 1 && job.spec.roles[0].restart == RestartPolicy::kNever;
+  if (!job.launch_written && !alone) RETURN_IF_ERROR(WriteLaunch(job.spec, job.launch));
+  job.launch_written = true;
+  if (restarts == 0) return absl::OkStatus();
+  return ToAbsl(base::MakeFolders(AttemptFolder(job.spec.directory, restarts) + "/shim"));
+}
+
+void LocalExecutor::LaunchAttempt(Job& job, int rank) {
+  if (job.stop_reason != 0) return SkipReplica(job, rank);
+  const std::size_t at = static_cast<std::size_t>(rank);
+  const absl::Status written = WriteBeforeLaunch(job, job.status.replicas[at].restarts);
+  if (written.code() == absl::StatusCode::kResourceExhausted) {
+    return WaitForRoom(job, rank, std::string(written.message()));
+  }
+  if (!written.ok()) {
+    job.replicas[at].start_error = std::string(written.message());
+    return FinishReplica(job, rank);
+  }
+  LaunchReplica(job, rank, {job.spec, job.members, job.launch});
+}
+
+// Nobody has taken this rank's token, for there was no room to write it. That passes.
+void LocalExecutor::WaitForRoom(Job& job, int rank, const std::string& why) {
+  Replica& replica = job.replicas[static_cast<std::size_t>(rank)];
+  ReplicaStatus& status = job.status.replicas[static_cast<std::size_t>(rank)];
+  replica.relaunch = true;
+  replica.restart_at = base::MonotonicMicros() + kRoomDelay;
+  restarts_.insert({replica.restart_at, job.spec.id, rank});
+  status.state = ReplicaState::kPending;
+  const std::string message = absl::StrCat("waits for room on the disk: ", why);
+  if (status.message == message) return;
+  status.message = job.status.message = message;
+  Changed(job);
 }
 
 // A replica that is not launched, because another one could not be, or failed already.
@@ -140,6 +176,7 @@ bool LocalExecutor::Adopt(Job& job) {
   Admit(job);
   const absl::StatusOr<std::optional<Launch>> launch = ReadLaunch(job.spec);
   if (launch.ok()) job.launch = launch->value_or(Launch());
+  job.launch_written = true;
   ports_.Reserve(job.launch.ports);
   // All of them before one is judged: the limit is for all together.
   for (const Member& member : job.members) CountRestarts(job, member.rank);
@@ -212,15 +249,17 @@ void LocalExecutor::Restart(Job& job, int rank) {
   status.signal.reset();
   status.pid = 0;
   status.finished_at = 0;
-  const std::string folder = AttemptFolder(job.spec.directory, status.restarts) + "/shim";
-  if (const base::Status made = base::MakeFolders(folder); !made.ok()) {
-    replica.start_error = made.message();
-    FinishReplica(job, rank);
-    return;
-  }
   REGATTA_FAULT("job.restart.before_launch");
-  LaunchReplica(job, rank, {job.spec, job.members, job.launch});
+  LaunchAttempt(job, rank);
   Changed(job);
+}
+
+// It was launched, or will not be: what is told about it is not the disk any more.
+void LocalExecutor::WaitsNoMore(Job& job, int rank) {
+  Replica& replica = job.replicas[static_cast<std::size_t>(rank)];
+  if (!std::exchange(replica.relaunch, false)) return;
+  job.status.replicas[static_cast<std::size_t>(rank)].message.clear();
+  job.status.message.clear();
 }
 
 void LocalExecutor::RestartDue() {
@@ -230,9 +269,14 @@ void LocalExecutor::RestartDue() {
     restarts_.erase(restarts_.begin());
     const auto job = jobs_.find(due.job);
     if (job == jobs_.end()) continue;
-    // Stopped in the meantime.
-    if (job->second->replicas[static_cast<std::size_t>(due.rank)].restart_at == 0) continue;
-    Restart(*job->second, due.rank);
+    Replica& replica = job->second->replicas[static_cast<std::size_t>(due.rank)];
+    if (replica.restart_at == 0) continue;  // stopped in the meantime
+    if (replica.relaunch) {
+      replica.restart_at = 0;
+      LaunchAttempt(*job->second, due.rank);
+    } else {
+      Restart(*job->second, due.rank);
+    }
   }
 }
 

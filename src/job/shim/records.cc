@@ -19,8 +19,27 @@ namespace {
 constexpr std::size_t kExitFileBytes = 1024;
 
 bool WriteWhole(int fd, const char* data, std::size_t size) {
-  return write(fd, data, size) == static_cast<ssize_t>(size);
+  const ssize_t put = write(fd, data, size);
+  if (put >= 0 && put < static_cast<ssize_t>(size)) errno = ENOSPC;
+  return put == static_cast<ssize_t>(size);
 }
+
+int WhyNotWritten() { return errno == ENOSPC || errno == EDQUOT ? kDiskFull : kCannotWrite; }
+
+// Removes a file at the end, unless it has been given its name.
+class Draft {
+ public:
+  Draft(const char* path, pid_t pid) {
+    std::snprintf(path_, sizeof path_, "%s.%d", path, static_cast<int>(pid));
+  }
+  ~Draft() { unlink(path_); }
+  Draft(const Draft&) = delete;
+  Draft& operator=(const Draft&) = delete;
+  const char* path() const { return path_; }
+
+ private:
+  char path_[96];
+};
 
 void ReadBootId(char* out, std::size_t size) {
   out[0] = '\0';
@@ -37,15 +56,23 @@ void ReadBootId(char* out, std::size_t size) {
 int Records::TakeToken() {
   const int rank = static_cast<int>(request_.rank);
   char token[64];
-  char draft[96];
   char ending[64];
   std::snprintf(token, sizeof token, "shim/rank-%d.token", rank);
-  std::snprintf(draft, sizeof draft, "%s.%d", token, static_cast<int>(getpid()));
   std::snprintf(ending, sizeof ending, "shim/rank-%d.exit", rank);
+  const Draft token_draft(token, getpid());
+  const Draft ending_draft(ending, getpid());
+
+  // Room for the ending is taken now, so that a disk that fills up meanwhile cannot hide it; and
+  // before the token, so that a disk that is full already leaves the rank to who tries again.
+  exit_fd_ = open(ending_draft.path(), O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
+  char blank[kExitFileBytes];
+  std::memset(blank, '\n', sizeof blank);
+  if (exit_fd_ < 0 || !WriteWhole(exit_fd_, blank, sizeof blank)) return WhyNotWritten();
 
   // Linked into place already locked: nobody ever sees a token that is not held and not released.
-  token_fd_ = open(draft, O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
-  if (token_fd_ < 0 || flock(token_fd_, LOCK_EX | LOCK_NB) != 0) return kCannotWrite;
+  token_fd_ = open(token_draft.path(), O_RDWR | O_CREAT | O_TRUNC | O_APPEND | O_CLOEXEC, 0644);
+  if (token_fd_ < 0) return WhyNotWritten();
+  if (flock(token_fd_, LOCK_EX | LOCK_NB) != 0) return kCannotWrite;
   char boot[64];
   ReadBootId(boot, sizeof boot);
   char text[4608];
@@ -53,22 +80,13 @@ int Records::TakeToken() {
       text, sizeof text, "regatta-token 1\njob %s\nboot %s\ncgroup %s\nshim %d %llu\n",
       request_.job, boot, request_.cgroup, static_cast<int>(getpid()), StartTime(getpid()));
   const bool fits = length > 0 && static_cast<std::size_t>(length) < sizeof text;
-  if (!fits || !WriteWhole(token_fd_, text, static_cast<std::size_t>(length))) {
-    unlink(draft);
-    return kCannotWrite;
-  }
+  if (!fits) return kCannotWrite;
+  if (!WriteWhole(token_fd_, text, static_cast<std::size_t>(length))) return WhyNotWritten();
   // An engine that died since must not be acted for: its successor may have chosen other ports.
-  if (getppid() != request_.engine || link(draft, token) != 0) {
-    unlink(draft);
-    return kNotMine;
-  }
-  unlink(draft);
-
-  // Room for the ending is taken now, so that a disk that fills up meanwhile cannot hide it.
-  exit_fd_ = open(ending, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0644);
-  char blank[kExitFileBytes];
-  std::memset(blank, '\n', sizeof blank);
-  if (exit_fd_ < 0 || !WriteWhole(exit_fd_, blank, sizeof blank)) return kCannotWrite;
+  if (getppid() != request_.engine) return kNotMine;
+  if (link(token_draft.path(), token) != 0) return errno == EEXIST ? kNotMine : WhyNotWritten();
+  // Until here a blank file and none mean the same.
+  if (rename(ending_draft.path(), ending) != 0) return kCannotWrite;
 
   const int folder_fd = open("shim", O_RDONLY | O_DIRECTORY | O_CLOEXEC);
   const bool synced = folder_fd >= 0 && fsync(folder_fd) == 0;

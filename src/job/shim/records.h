@@ -33,7 +33,8 @@ class Records {
   explicit Records(const Request& request) : request_(request) {}
 
   // Makes the blank exit file, then takes the launch token: locked for the life of this process,
-  // durable before this returns. kDone, kNotMine when somebody holds it, or kCannotWrite.
+  // durable before this returns. kDone, kNotMine when somebody holds it, kDiskFull or
+  // kCannotWrite.
   int TakeToken();
   // Adds to the token which process runs.
   void NoteChild(pid_t pid);

@@ -24,6 +24,7 @@ enum StopReason : int {
 enum ExitCode : int {
   kDone = 0,
   kBadRequest = 70,
+  kDiskFull = 73,     // no room for token and exit file: nobody has taken the rank, try again later
   kCannotWrite = 74,  // token or exit file could not be written
   kNotMine = 75,      // another shim holds this rank's token, or the engine is gone
 };
