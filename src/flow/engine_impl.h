@@ -84,6 +84,9 @@ class EngineImpl : public Engine, public base::EventSink {
   void Wake();
   base::Micros NextWake() const;  // monotonic; 0: nothing is due by itself
   void SubmitWhatIsDue();
+  void PrepareAgain(const std::string& run_id, const std::string& step_id);
+  // Its start found no room on the disk (`why`), which passes: it is prepared again in a while.
+  void PrepareLater(StepRun& step, const absl::Status& why);
 
   // --- engine.cc (turn)
   void Create(std::shared_ptr<Run> run, bool attach, Answer answer,
@@ -203,6 +206,8 @@ class EngineImpl : public Engine, public base::EventSink {
   std::unordered_map<std::string, StepRun*> jobs_;            // by job id
   std::vector<std::string> to_submit_;                        // job ids, decided in this turn
   std::multimap<base::Micros, std::string> to_submit_later_;  // monotonic; job ids
+  // Steps whose preparation found the disk full: monotonic; (run id, step id).
+  std::multimap<base::Micros, std::pair<std::string, std::string>> to_prepare_later_;
   std::vector<std::pair<std::string, bool>> to_stop_;
   std::vector<std::string> to_forget_;
   std::vector<CacheRecord> new_cache_records_;

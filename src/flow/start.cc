@@ -24,6 +24,12 @@ absl::Status NoRoom(const NodeRun& node, std::size_t further, std::int64_t most)
                                                       " steps; at most ", most, " are taken")));
 }
 
+// What keeps a step from being started is no fault of the step: a full disk, or no descriptors
+// left.
+bool IsPassing(const absl::Status& status) {
+  return status.code() == absl::StatusCode::kResourceExhausted;
+}
+
 }  // namespace
 
 bool EngineImpl::ServeRun(Run& run, base::Micros deadline) {
@@ -134,7 +140,9 @@ void EngineImpl::PrepareStep(StepRun& step) {
   step.holds_slot = true;
   ++run.slots_used;
   if (step.node().kind == NodeKind::kPostProcess) {
-    if (const absl::Status status = WriteArtifactList(run); !status.ok()) {
+    if (const absl::Status status = WriteArtifactList(run); IsPassing(status)) {
+      return PrepareLater(step, status);
+    } else if (!status.ok()) {
       return FailStep(step, std::string(status.message()));
     }
   }
@@ -201,6 +209,7 @@ void EngineImpl::ApplyDecision(StepRun& step, StartDecision decision) {
   detail.env = std::move(decision.env);
   detail.cache = std::move(decision.report);
   run.Touch(step, true);
+  if (IsPassing(decision.status)) return PrepareLater(step, decision.status);
   if (!decision.status.ok()) return FailStep(step, std::string(decision.status.message()));
   step.replicas = decision.replicas;
   if (decision.hit) {

@@ -158,6 +158,11 @@ void EngineImpl::StopStep(StepRun& step, const std::string& reason, bool now) {
   if (std::erase_if(to_submit_later_, [&](const auto& job) { return job.second == step.job_id; })) {
     return FinishStep(step, StepState::kTerminated, absl::StrCat("stopped ", reason));
   }
+  // Nor before the first, where the disk is full. An owner before this one may have launched it.
+  if (!step.run().recovered && std::erase(to_submit_, step.job_id) > 0) {
+    return FinishStep(step, StepState::kTerminated,
+                      absl::StrCat("stopped before it was launched, ", reason));
+  }
   step.reason = absl::StrCat("stopped ", reason);
   step.run().SetState(step, StepState::kTerminating);
   to_stop_.emplace_back(step.job_id, now);

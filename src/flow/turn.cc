@@ -15,6 +15,8 @@ namespace {
 
 constexpr base::Micros kFirstBackoff = 50'000;
 constexpr base::Micros kLastBackoff = 2'000'000;
+// Between two looks whether a full disk has room again.
+constexpr base::Micros kLookAgain = 500'000;
 // A turn stops taking on steps after this, so that answers and events are never far.
 constexpr base::Micros kTurnLength = 20'000;
 // A run's counts change with every step; who watches a list is told this often at most.
@@ -267,12 +269,7 @@ void EngineImpl::AfterCommit() {
     if (IsFinal(run->state)) finished_runs_.push_back(run->id);
   }
   dirty_runs_.clear();
-  for (const auto& [run_id, step_id] : woken_) {
-    StepRun* step = FindStep(run_id, step_id);
-    if (step == nullptr || step->state != StepState::kPending) continue;
-    step->run().ready_steps.push_back(step);
-    Serve(step->run());
-  }
+  for (const auto& [run_id, step_id] : woken_) PrepareAgain(run_id, step_id);
   woken_.clear();
   new_cache_records_.clear();
   new_latest_.clear();
@@ -284,14 +281,36 @@ void EngineImpl::AfterCommit() {
   last_event_id_ = next_event_id_ - 1;
 }
 
+void EngineImpl::PrepareAgain(const std::string& run_id, const std::string& step_id) {
+  StepRun* step = FindStep(run_id, step_id);
+  if (step == nullptr || step->state != StepState::kPending) return;
+  step->run().ready_steps.push_back(step);
+  Serve(step->run());
+}
+
 base::Micros EngineImpl::NextWake() const {
-  if (to_submit_later_.empty()) return tell_at_;
-  const base::Micros submit = to_submit_later_.begin()->first;
-  return tell_at_ == 0 ? submit : std::min(tell_at_, submit);
+  base::Micros next = tell_at_;
+  const auto consider = [&next](base::Micros at) { next = next == 0 ? at : std::min(next, at); };
+  if (!to_submit_later_.empty()) consider(to_submit_later_.begin()->first);
+  if (!to_prepare_later_.empty()) consider(to_prepare_later_.begin()->first);
+  return next;
+}
+
+void EngineImpl::PrepareLater(StepRun& step, const absl::Status& why) {
+  step.reason = absl::StrCat("cannot be started yet: ", why.message());
+  step.run().Touch(step);
+  ReleaseSlot(step);
+  to_prepare_later_.emplace(base::MonotonicMicros() + kLookAgain,
+                            std::pair(step.run().id, step.id));
 }
 
 void EngineImpl::SubmitWhatIsDue() {
   const base::Micros now = base::MonotonicMicros();
+  while (!to_prepare_later_.empty() && to_prepare_later_.begin()->first <= now) {
+    const auto [run_id, step_id] = std::move(to_prepare_later_.begin()->second);
+    to_prepare_later_.erase(to_prepare_later_.begin());
+    PrepareAgain(run_id, step_id);
+  }
   while (!to_submit_later_.empty() && to_submit_later_.begin()->first <= now) {
     to_submit_.push_back(std::move(to_submit_later_.begin()->second));
     to_submit_later_.erase(to_submit_later_.begin());
@@ -315,7 +334,7 @@ void EngineImpl::LaunchAndStop() {
       step.reason = absl::StrCat("cannot be launched yet: ", status.message());
       step.run().Touch(step);
       to_submit_.push_back(job_id);
-      retry_at_ = base::MonotonicMicros() + kLastBackoff;
+      retry_at_ = base::MonotonicMicros() + kLookAgain;
       continue;
     }
     jobs_.erase(it);
@@ -326,7 +345,9 @@ void EngineImpl::LaunchAndStop() {
   stop.swap(to_stop_);
   for (const auto& [job_id, now] : stop) {
     const absl::Status status = executor_->Stop(job_id, now);
-    if (!status.ok() && status.code() != absl::StatusCode::kNotFound) {
+    if (std::find(to_submit_.begin(), to_submit_.end(), job_id) != to_submit_.end()) {
+      to_stop_.emplace_back(job_id, now);  // it cannot be submitted yet
+    } else if (!status.ok() && status.code() != absl::StatusCode::kNotFound) {
       base::Log(base::LogLevel::kWarning, "flow", "cannot stop a job",
                 {{"job", job_id}, {"error", std::string(status.message())}});
     }
