@@ -25,10 +25,10 @@ def chain(steps: int, cache: bool = False) -> str:
     return _text("chain", 8, cache, _chain(steps))
 
 
-def independent(steps: int) -> str:
+def independent(steps: int, cache: bool = False) -> str:
     """Steps that wait for nothing, each a process of its own without a shell."""
     lines = [f'  s{i}: {{command: ["true"]}}' for i in range(steps)]
-    return _text("independent", 8, False, lines)
+    return _text("independent", 8, cache, lines)
 
 
 def process_chain(steps: int) -> str:
