@@ -13,6 +13,22 @@ namespace {
 // grow with texts that somebody builds by hand.
 constexpr std::size_t kMaxPrepared = 512;
 
+Value Field(const soci::row& row, std::size_t column) {
+  if (row.get_indicator(column) == soci::i_null) return kNull;
+  switch (row.get_properties(column).get_data_type()) {
+    case soci::dt_integer:
+      return static_cast<std::int64_t>(row.get<int>(column));
+    case soci::dt_long_long:
+      return static_cast<std::int64_t>(row.get<long long>(column));
+    case soci::dt_unsigned_long_long:
+      return static_cast<std::int64_t>(row.get<unsigned long long>(column));
+    case soci::dt_double:
+      return row.get<double>(column);
+    default:
+      return row.get<std::string>(column);
+  }
+}
+
 }  // namespace
 
 absl::Status SociConnection::Run(std::string_view sql, absl::Span<const Value> params,
@@ -24,7 +40,7 @@ absl::Status SociConnection::Run(std::string_view sql, absl::Span<const Value> p
                                                    " values: ", std::string(sql)));
   }
   try {
-    Execute(*prepared, params, rows, count);
+    Execute(*prepared->statement, params, rows, count);
     return absl::OkStatus();
   } catch (const soci::soci_error& error) {
     const absl::Status status = MapError(error);
@@ -61,9 +77,8 @@ absl::StatusOr<SociConnection::Prepared*> SociConnection::Prepare(std::string_vi
   return &statements_.emplace(std::move(key), std::move(prepared)).first->second;
 }
 
-void SociConnection::Execute(Prepared& prepared, absl::Span<const Value> params,
+void SociConnection::Execute(soci::statement& statement, absl::Span<const Value> params,
                              std::vector<Row>* rows, std::int64_t* count) {
-  soci::statement& statement = *prepared.statement;
   // SOCI keeps references: what it refers to must live, unmoved, until bind_clean_up().
   static const std::string kNoText;
   soci::indicator is_null = soci::i_null;
@@ -94,30 +109,10 @@ void SociConnection::Execute(Prepared& prepared, absl::Span<const Value> params,
   while (statement.fetch()) {
     std::vector<Value> values;
     values.reserve(row.size());
-    for (std::size_t i = 0; i < row.size(); ++i) values.push_back(Field(statement, row, i));
+    for (std::size_t i = 0; i < row.size(); ++i) values.push_back(Field(row, i));
     rows->emplace_back(std::move(values));
   }
   statement.bind_clean_up();
-}
-
-Value SociConnection::Field(soci::statement& statement, const soci::row& row, std::size_t column) {
-  if (row.get_indicator(column) == soci::i_null) return kNull;
-  switch (row.get_properties(column).get_data_type()) {
-    case soci::dt_integer:
-      return static_cast<std::int64_t>(row.get<int>(column));
-    case soci::dt_long_long:
-      return static_cast<std::int64_t>(row.get<long long>(column));
-    case soci::dt_unsigned_long_long:
-      return static_cast<std::int64_t>(row.get<unsigned long long>(column));
-    case soci::dt_double:
-      return row.get<double>(column);
-    default:
-      return TextField(statement, row, column);
-  }
-}
-
-Value SociConnection::TextField(soci::statement&, const soci::row& row, std::size_t column) {
-  return row.get<std::string>(column);
 }
 
 absl::StatusOr<std::unique_ptr<Connection>> OpenConnection(const Url& url, Role role,

@@ -26,8 +26,9 @@ class SociConnection : public Connection {
   // The Status for an exception of SOCI's, thrown while doing `what` ("" inside Run).
   virtual absl::Status MapError(const soci::soci_error& error) = 0;
   virtual bool UsesNamedPlaceholders() const = 0;
-  // A field that SOCI calls text. SQLite's expressions have no declared type and all arrive so.
-  virtual Value TextField(soci::statement& statement, const soci::row& row, std::size_t column);
+  // Runs a prepared statement once; throws soci::soci_error. `rows` and `count` may be null.
+  virtual void Execute(soci::statement& statement, absl::Span<const Value> params,
+                       std::vector<Row>* rows, std::int64_t* count);
 
   // One statement without parameters or rows, uncached.
   absl::Status RunSimple(const std::string& sql);
@@ -42,9 +43,6 @@ class SociConnection : public Connection {
   };
 
   absl::StatusOr<Prepared*> Prepare(std::string_view sql);
-  Value Field(soci::statement& statement, const soci::row& row, std::size_t column);
-  void Execute(Prepared& prepared, absl::Span<const Value> params, std::vector<Row>* rows,
-               std::int64_t* count);
 
   std::unique_ptr<soci::session> session_;
   std::unordered_map<std::string, Prepared> statements_;

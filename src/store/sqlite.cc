@@ -78,18 +78,30 @@ class SqliteConnection : public SociConnection {
  protected:
   bool UsesNamedPlaceholders() const override { return false; }
 
-  Value TextField(soci::statement& statement, const soci::row& row, std::size_t column) override {
+  // SQLite's own binding and stepping: SOCI copies each value and describes each column anew for
+  // every execution, and calls an expression text because it has no declared type.
+  void Execute(soci::statement& statement, absl::Span<const Value> params, std::vector<Row>* rows,
+               std::int64_t* count) override {
     auto* backend = static_cast<soci::sqlite3_statement_backend*>(statement.get_backend());
     sqlite_api::sqlite3_stmt* native = backend->stmt_;
-    const int index = static_cast<int>(column);
-    switch (sqlite_api::sqlite3_column_type(native, index)) {
-      case SQLITE_INTEGER:
-        return static_cast<std::int64_t>(sqlite_api::sqlite3_column_int64(native, index));
-      case SQLITE_FLOAT:
-        return sqlite_api::sqlite3_column_double(native, index);
-      default:
-        return row.get<std::string>(column);
+    for (std::size_t i = 0; i < params.size(); ++i) {
+      if (Bind(native, static_cast<int>(i) + 1, params[i]) != SQLITE_OK) Throw();
     }
+    int result = sqlite_api::sqlite3_step(native);
+    for (; result == SQLITE_ROW; result = sqlite_api::sqlite3_step(native)) {
+      if (rows == nullptr) continue;
+      std::vector<Value> values;
+      const int columns = sqlite_api::sqlite3_data_count(native);
+      values.reserve(static_cast<std::size_t>(columns));
+      for (int i = 0; i < columns; ++i) values.push_back(Field(native, i));
+      rows->emplace_back(std::move(values));
+    }
+    // After an error the caller asks the connection for it first, and then drops the statement.
+    if (result != SQLITE_DONE) Throw();
+    if (count != nullptr) *count = sqlite_api::sqlite3_changes(handle());
+    // Ends the statement's hold on the database, and on values that will not live on.
+    sqlite_api::sqlite3_reset(native);
+    sqlite_api::sqlite3_clear_bindings(native);
   }
 
   absl::Status MapError(const soci::soci_error& error) override {
@@ -143,6 +155,40 @@ class SqliteConnection : public SociConnection {
   }
 
  private:
+  // Parameter `index`, from 1. Text is not copied: it has to live until the statement is reset.
+  static int Bind(sqlite_api::sqlite3_stmt* statement, int index, const Value& value) {
+    if (const auto* text = std::get_if<std::string>(&value)) {
+      return sqlite_api::sqlite3_bind_text64(statement, index, text->data(), text->size(),
+                                             SQLITE_STATIC, SQLITE_UTF8);
+    }
+    if (const auto* integer = std::get_if<std::int64_t>(&value)) {
+      return sqlite_api::sqlite3_bind_int64(statement, index, *integer);
+    }
+    if (const auto* real = std::get_if<double>(&value)) {
+      return sqlite_api::sqlite3_bind_double(statement, index, *real);
+    }
+    return sqlite_api::sqlite3_bind_null(statement, index);
+  }
+
+  static Value Field(sqlite_api::sqlite3_stmt* statement, int column) {
+    switch (sqlite_api::sqlite3_column_type(statement, column)) {
+      case SQLITE_NULL:
+        return kNull;
+      case SQLITE_INTEGER:
+        return static_cast<std::int64_t>(sqlite_api::sqlite3_column_int64(statement, column));
+      case SQLITE_FLOAT:
+        return sqlite_api::sqlite3_column_double(statement, column);
+      default: {
+        const auto* text =
+            static_cast<const char*>(sqlite_api::sqlite3_column_blob(statement, column));
+        const int bytes = sqlite_api::sqlite3_column_bytes(statement, column);
+        return text == nullptr ? std::string() : std::string(text, static_cast<std::size_t>(bytes));
+      }
+    }
+  }
+
+  [[noreturn]] void Throw() { throw soci::soci_error(sqlite_api::sqlite3_errmsg(handle())); }
+
   absl::Status DiskFull() const {
     return absl::ResourceExhaustedError(
         absl::StrCat("no space left on the disk of ", path_, ": free some, then try again"));
