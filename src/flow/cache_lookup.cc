@@ -46,16 +46,17 @@ std::string OutputsProblem(const std::map<std::string, ArtifactList>& outputs) {
   return "";
 }
 
-// The sum keeps SQLite from walking the index by time through every entry of the project: a key has
-// a few entries, and most questions find none.
 // The last column tells how the step's latest start ended and its key, as LatestSuccess writes it.
 #define SELECT_ENTRIES                                                                         \
   "SELECT run_id, step_id, run_name, step_name, finished_at, job_folder, outputs, cache_key, " \
   "(SELECT state || ' ' || cache_key FROM flow_step_latest "                                   \
   "WHERE project = ? AND pipeline = ? AND step_name = ?) FROM flow_cache WHERE project = ? "
 
+// The order of index flow_cache_key.
 constexpr char kSelectSuccesses[] =
-    SELECT_ENTRIES "AND cache_key = ? ORDER BY finished_at + 0 DESC, step_id DESC LIMIT 5";
+    SELECT_ENTRIES "AND cache_key = ? ORDER BY finished_at DESC, step_id DESC LIMIT 5";
+// Two keys are to be sorted. The sum keeps SQLite from walking the index by time through every entry
+// of the project instead.
 constexpr char kSelectAnyEnd[] =
     SELECT_ENTRIES "AND cache_key IN (?, ?) ORDER BY finished_at + 0 DESC, step_id DESC LIMIT 5";
 

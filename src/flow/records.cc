@@ -144,6 +144,12 @@ store::Schema FlowSchema() {
                  run_id TEXT PRIMARY KEY, project TEXT NOT NULL, created_by TEXT NOT NULL))",
             R"(INSERT INTO flow_unlisted_runs (run_id, project, created_by)
                  SELECT id, project, created_by FROM flow_runs)",
+        }},
+       {4,
+        "a key's newest cache entry without sorting",
+        {
+            "DROP INDEX flow_cache_key",
+            "CREATE INDEX flow_cache_key ON flow_cache (project, cache_key, finished_at, step_id)",
         }}}};
 }
 
@@ -322,6 +328,7 @@ CacheReport CacheReportFrom(const Json& json) {
   for (const Json& item : json.value("parts", Json::array())) {
     CachePart part{item.value("name", ""), item.value("value", ""), std::nullopt,
                    item.value("changed", false)};
+    if (item.value("same", false)) part.previous = part.value;
     if (item.contains("previous")) part.previous = item["previous"].get<std::string>();
     report.parts.push_back(std::move(part));
   }

@@ -44,6 +44,7 @@ void WriteRanks(JsonWriter& out, const std::vector<RankView>& ranks) {
   out.EndArray();
 }
 
+// A cached step has a part for each thing that did not change: its value is written once.
 void WriteCacheReport(JsonWriter& out, const CacheReport& report) {
   out.BeginObject();
   out.Text("outcome", report.outcome);
@@ -57,8 +58,12 @@ void WriteCacheReport(JsonWriter& out, const CacheReport& report) {
     out.BeginObject();
     out.Text("name", part.name);
     out.Text("value", part.value);
-    out.Bool("changed", part.changed);
-    if (part.previous) out.Text("previous", *part.previous);
+    if (part.changed) out.Bool("changed", true);
+    if (part.previous == part.value) {
+      out.Bool("same", true);
+    } else if (part.previous) {
+      out.Text("previous", *part.previous);
+    }
     out.EndObject();
   }
   out.EndArray();
