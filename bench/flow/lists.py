@@ -20,6 +20,9 @@ QUERIES = [
     "name=digits",
     "name=nobody-has-this",
     "state=succeeded&name=digits&sort=name",
+    "name=only-one&sort=name",
+    "pipeline=nobody-has-this",
+    "created_by=nobody&sort=duration",
 ]  # fmt: skip
 
 
@@ -38,7 +41,7 @@ def fill(database: pathlib.Path, runs: int) -> None:
                 copy[key] = f"{copy[key][:-8]}{i:08d}"
                 if table == "flow_runs":
                     at = copy["created_at"] + i * 1_000_000
-                    name = source.choice(names)
+                    name = "only-one" if i == runs // 2 else source.choice(names)
                     took = source.randrange(1, 10**10)
                     copy.update(
                         name=name, search=f"{name}\nchain", state=source.choice(states),

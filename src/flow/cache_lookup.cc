@@ -55,8 +55,8 @@ std::string OutputsProblem(const std::map<std::string, ArtifactList>& outputs) {
 // The order of index flow_cache_key.
 constexpr char kSelectSuccesses[] =
     SELECT_ENTRIES "AND cache_key = ? ORDER BY finished_at DESC, step_id DESC LIMIT 5";
-// Two keys are to be sorted. The sum keeps SQLite from walking the index by time through every entry
-// of the project instead.
+// Two keys are to be sorted. The sum keeps SQLite from walking the index by time through every
+// entry of the project instead.
 constexpr char kSelectAnyEnd[] =
     SELECT_ENTRIES "AND cache_key IN (?, ?) ORDER BY finished_at + 0 DESC, step_id DESC LIMIT 5";
 

@@ -146,10 +146,28 @@ store::Schema FlowSchema() {
                  SELECT id, project, created_by FROM flow_runs)",
         }},
        {4,
-        "a key's newest cache entry without sorting",
+        "indexes that sort and filter by themselves",
         {
             "DROP INDEX flow_cache_key",
             "CREATE INDEX flow_cache_key ON flow_cache (project, cache_key, finished_at, step_id)",
+            // What lists filter by stands behind what they sort by: a run that does not match is
+            // passed over without its row.
+            "DROP INDEX flow_runs_created",
+            "DROP INDEX flow_runs_name",
+            "DROP INDEX flow_runs_state",
+            "DROP INDEX flow_runs_state_created",
+            "DROP INDEX flow_runs_duration",
+            "DROP INDEX flow_runs_search",
+            R"(CREATE INDEX flow_runs_created
+                 ON flow_runs (project, created_at, id, state, search, pipeline, created_by))",
+            R"(CREATE INDEX flow_runs_name
+                 ON flow_runs (project, name, id, state, search, pipeline, created_by))",
+            R"(CREATE INDEX flow_runs_state
+                 ON flow_runs (project, state, id, search, pipeline, created_by))",
+            R"(CREATE INDEX flow_runs_state_created
+                 ON flow_runs (project, state, created_at, id, search))",
+            R"(CREATE INDEX flow_runs_duration
+                 ON flow_runs (project, duration, id, state, search, pipeline, created_by))",
         }}}};
 }
 
@@ -189,12 +207,17 @@ absl::Status WriteRun(store::Transaction& transaction, const Run& run) {
         {run.id, run.project, run.created_by, run.working_directory, run.yaml,
          DumpJson(run.parameters), DumpJson(Json(run.disabled))});
   }
+  RETURN_IF_ERROR(transaction.Execute(
+      "UPDATE flow_runs SET message = ?, started_at = ?, stop = ?, failing = ?, counts = ?, "
+      "cached_steps = ? WHERE id = ?",
+      {Clean(run.message), run.started_at, static_cast<std::int64_t>(run.stop),
+       static_cast<std::int64_t>(run.failing), counts, static_cast<std::int64_t>(run.cached_steps),
+       run.id}));
+  // Every list's index holds the state; most turns change only the counts.
+  if (run.state == run.stored_state) return absl::OkStatus();
   return transaction.Execute(
-      "UPDATE flow_runs SET state = ?, message = ?, started_at = ?, finished_at = ?, duration = ?, "
-      "stop = ?, failing = ?, counts = ?, cached_steps = ? WHERE id = ?",
-      {std::string(StateName(run.state)), Clean(run.message), run.started_at, run.finished_at,
-       DurationOf(run), static_cast<std::int64_t>(run.stop), static_cast<std::int64_t>(run.failing),
-       counts, static_cast<std::int64_t>(run.cached_steps), run.id});
+      "UPDATE flow_runs SET state = ?, finished_at = ?, duration = ? WHERE id = ?",
+      {std::string(StateName(run.state)), run.finished_at, DurationOf(run), run.id});
 }
 
 absl::Status WriteStep(store::Transaction& transaction, const StepRun& step) {

@@ -179,7 +179,7 @@ absl::Status EngineImpl::LoadRun(const Row& row, Run& run, bool all_details,
   run.created_by = row.Text(2);
   run.name = row.Text(3);
   run.source = row.Text(4);
-  run.state = RunStateFrom(row.Text(5)).value_or(RunState::kRunning);
+  run.state = run.stored_state = RunStateFrom(row.Text(5)).value_or(RunState::kRunning);
   run.message = row.Text(6);
   run.created_at = row.Int(7);
   run.started_at = row.Int(8);

@@ -130,6 +130,7 @@ struct Run {
 
   bool is_new = false, dirty = false;
   std::vector<StepRun*> dirty_steps;
+  RunState stored_state = RunState::kPending;  // of its row; means nothing while it is new
   // What the last `run` event told, and when (monotonic; 0: none yet).
   RunState told_state = RunState::kPending;
   std::string told_message;

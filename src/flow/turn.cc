@@ -255,6 +255,7 @@ void EngineImpl::AfterCommit() {
       tell_at_ = tell_at_ == 0 ? due : std::min(tell_at_, due);
     }
     run->dirty = run->is_new = false;
+    run->stored_state = run->state;
     for (StepRun* step : run->dirty_steps) {
       if (step->detail_dirty && step->detail != nullptr) step->has_detail_row = true;
       step->is_new = step->dirty = step->detail_dirty = step->spec_dirty = false;

@@ -70,7 +70,8 @@ class EngineTest : public ::testing::Test {
   // Closes and leaves the store as a program that knew `version` (1 or 2) of the tables would have.
   void GoBackToSchema(std::int64_t version) {
     Close();
-    std::vector<std::string> statements = {"DROP TABLE flow_pipelines",
+    std::vector<std::string> statements = {"CREATE INDEX flow_runs_search ON flow_runs (project)",
+                                           "DROP TABLE flow_pipelines",
                                            "DROP TABLE flow_pipeline_versions",
                                            "DROP TABLE flow_artifacts",
                                            "DROP TABLE flow_run_uses",
