@@ -33,9 +33,10 @@ std::vector<std::int64_t> Segments(const std::string& folder) {
     const std::string_view name = entry->d_name;
     if (name.size() != kOffsetDigits + 4 || !name.ends_with(".log")) continue;
     std::int64_t start = 0;
-    const char* const end = name.data() + kOffsetDigits;
-    const auto [stop, error] = std::from_chars(name.data(), end, start);
-    if (error != std::errc() || stop != end || start < 0 || start > kLastOffset) continue;
+    const std::string_view digits = name.substr(0, kOffsetDigits);
+    const auto [stop, error] = std::from_chars(digits.data(), digits.data() + digits.size(), start);
+    const bool whole = error == std::errc() && stop == digits.data() + digits.size();
+    if (!whole || start < 0 || start > kLastOffset) continue;
     starts.push_back(start);
   }
   closedir(dir);
