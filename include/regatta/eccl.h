@@ -42,10 +42,13 @@
  *   ECCL_MASTER_ADDR, ECCL_MASTER_PORT   where rank 0 listens (else MASTER_ADDR, MASTER_PORT)
  *   ECCL_JOB_TOKEN         secret shared by the ranks; a connection without it is dropped
  *   ECCL_TRANSPORT         auto (default: shm between ranks on one host, else tcp), shm, tcp
- *   ECCL_ALGORITHM         auto (default: tree up to 16 KiB, else ring), ring, tree: all-reduce
+ *   ECCL_ALGORITHM         of an all-reduce: auto (default: by size, and by where the ranks are),
+ *                          or one of ring, direct, doubling, halving, tree, double tree,
+ *                          hierarchical
  *   ECCL_TIMEOUT_MS        a call fails after so long without progress (default 600000)
  *   ECCL_INIT_TIMEOUT_MS   how long ranks may start apart (default 300000)
  *   ECCL_HOST              the address this rank tells others to reach it at
+ *   ECCL_HOST_ID           ranks with different ones count as being on different hosts
  *   ECCL_SHM_RING_BYTES    size of one shared-memory ring (default 262144, a power of two)
  */
 
@@ -116,7 +119,7 @@ typedef struct {
 typedef struct {
   uint64_t sequence;     /* 1 for the first collective of the communicator */
   const char* operation; /* "allreduce" */
-  const char* algorithm; /* "ring", "tree", "pairwise", "binomial", "dissemination", "direct" */
+  const char* algorithm; /* "ring", "doubling", "pairwise", ... */
   const char* transport; /* "shm", "tcp", "shm+tcp", "none" for one rank */
   int64_t microseconds;  /* from call to return */
 } ecclOpInfo_t;
@@ -178,6 +181,19 @@ ECCL_API ecclResult_t ecclReduceScatter(const void* sendbuff, void* recvbuff, si
  * == recvbuff. */
 ECCL_API ecclResult_t ecclBroadcast(const void* sendbuff, void* recvbuff, size_t count,
                                     ecclDataType_t datatype, int root, ecclComm_t comm);
+/* recvbuff of `root`[i] = op over all ranks of sendbuff[i]; recvbuff of others is not used (it may
+ * be NULL). In place on the root: sendbuff == recvbuff. */
+ECCL_API ecclResult_t ecclReduce(const void* sendbuff, void* recvbuff, size_t count,
+                                 ecclDataType_t datatype, ecclRedOp_t op, int root,
+                                 ecclComm_t comm);
+/* recvbuff of `root` holds nranks * sendcount elements, rank r's at r * sendcount; recvbuff of
+ * others is not used. In place on the root: sendbuff == recvbuff + root * sendcount. */
+ECCL_API ecclResult_t ecclGather(const void* sendbuff, void* recvbuff, size_t sendcount,
+                                 ecclDataType_t datatype, int root, ecclComm_t comm);
+/* Rank r receives the recvcount elements at r * recvcount of the root's sendbuff; sendbuff of
+ * others is not used. In place on the root: recvbuff == sendbuff + root * recvcount. */
+ECCL_API ecclResult_t ecclScatter(const void* sendbuff, void* recvbuff, size_t recvcount,
+                                  ecclDataType_t datatype, int root, ecclComm_t comm);
 /* Part r of sendbuff (count elements) goes to rank r; part r of recvbuff comes from rank r. In
  * place: sendbuff == recvbuff (makes a copy inside). */
 ECCL_API ecclResult_t ecclAllToAll(const void* sendbuff, void* recvbuff, size_t count,

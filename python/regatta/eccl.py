@@ -302,6 +302,35 @@ class Communicator:
         address, count, kind = _describe(array)
         _check(self._library.ecclBroadcast(address, address, count, kind, root, self._handle))
 
+    def reduce(
+        self, send: Any, receive: Any = None, op: ReduceOp = ReduceOp.SUM, root: int = 0
+    ) -> None:
+        """Combine element by element over all ranks; only ``root`` needs and fills ``receive``."""
+        source, target, kind = self._at_root(send, receive, root, "receive")
+        if self.rank == root and source[1] != target[1]:
+            raise ValueError(f"send has {source[1]} elements, receive has {target[1]}")
+        _check(
+            self._library.ecclReduce(source[0], target[0], source[1], kind, op, root, self._handle)
+        )
+
+    def gather(self, send: Any, receive: Any = None, root: int = 0) -> None:
+        """Collect all ranks' ``send`` in rank order; only ``root`` needs and fills ``receive``."""
+        source, target, kind = self._at_root(send, receive, root, "receive")
+        if self.rank == root and target[1] != source[1] * self.size:
+            raise ValueError(
+                f"receive has {target[1]} elements; {self.size} times send's {source[1]} are needed"
+            )
+        _check(self._library.ecclGather(source[0], target[0], source[1], kind, root, self._handle))
+
+    def scatter(self, send: Any, receive: Any, root: int = 0) -> None:
+        """Give each rank its part of ``size`` equal ones; only ``root`` needs ``send``."""
+        target, source, kind = self._at_root(receive, send, root, "send")
+        if self.rank == root and source[1] != target[1] * self.size:
+            raise ValueError(
+                f"send has {source[1]} elements; {self.size} times receive's {target[1]} are needed"
+            )
+        _check(self._library.ecclScatter(source[0], target[0], target[1], kind, root, self._handle))
+
     def all_to_all(
         self, send: Any, send_counts: Sequence[int], receive: Any, receive_counts: Sequence[int]
     ) -> None:
@@ -333,6 +362,16 @@ class Communicator:
         """Receive from one rank, which must call `send`."""
         address, count, kind = _describe(array)
         _check(self._library.ecclRecv(address, count, kind, peer, self._handle))
+
+    def _at_root(
+        self, everywhere: Any, only_at_root: Any, root: int, name: str
+    ) -> tuple[tuple[int, int], tuple[int, int], DataType]:
+        if self.rank != root:
+            address, count, kind = _describe(everywhere)
+            return (address, count), (0, 0), kind
+        if only_at_root is None:
+            raise ValueError(f"rank {root} is the root and needs {name}")
+        return _pair(everywhere, only_at_root)
 
     def _counts(self, counts: Sequence[int]) -> Any:
         if len(counts) != self.size:

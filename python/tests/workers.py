@@ -35,6 +35,15 @@ def arrays() -> None:
         part = np.empty(3, np.int64)
         comm.reduce_scatter(np.arange(3 * size), part, eccl.ReduceOp.MAX)
         assert part.tolist() == [3 * rank, 3 * rank + 1, 3 * rank + 2]
+        total = np.zeros(2, np.float32)
+        comm.reduce(np.full(2, rank, np.float32), total if rank == 1 else None, root=1)
+        assert total.tolist() == [sum(range(size)) if rank == 1 else 0] * 2
+        collected = np.zeros(size, np.int32)
+        comm.gather(np.array([rank], np.int32), collected if rank == 0 else None)
+        assert collected.tolist() == (list(range(size)) if rank == 0 else [0] * size)
+        mine = np.empty(1, np.int32)
+        comm.scatter(collected + 5 if rank == 0 else None, mine)
+        assert mine.tolist() == [rank + 5]
         word = np.frombuffer(b"root" if rank == 0 else b"....", np.uint8).copy()
         comm.broadcast(word)
         assert word.tobytes() == b"root"

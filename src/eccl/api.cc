@@ -401,6 +401,43 @@ ecclResult_t ecclBroadcast(const void* sendbuff, void* recvbuff, size_t count,
   });
 }
 
+ecclResult_t ecclReduce(const void* sendbuff, void* recvbuff, size_t count, ecclDataType_t datatype,
+                        ecclRedOp_t op, int root, ecclComm_t comm) {
+  return WithComm(comm, [&](Communicator& found) -> Status {
+    BASE_RETURN_IF_ERROR(CheckType(datatype));
+    BASE_RETURN_IF_ERROR(CheckOp(op));
+    BASE_RETURN_IF_ERROR(CheckRank("root", root, found.size()));
+    BASE_RETURN_IF_ERROR(CheckCount(count, 1, datatype));
+    BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", sendbuff, count));
+    if (found.rank() == root) BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", recvbuff, count));
+    return found.Reduce(sendbuff, recvbuff, count, datatype, op, root);
+  });
+}
+
+ecclResult_t ecclGather(const void* sendbuff, void* recvbuff, size_t sendcount,
+                        ecclDataType_t datatype, int root, ecclComm_t comm) {
+  return WithComm(comm, [&](Communicator& found) -> Status {
+    BASE_RETURN_IF_ERROR(CheckType(datatype));
+    BASE_RETURN_IF_ERROR(CheckRank("root", root, found.size()));
+    BASE_RETURN_IF_ERROR(CheckCount(sendcount, static_cast<std::size_t>(found.size()), datatype));
+    BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", sendbuff, sendcount));
+    if (found.rank() == root) BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", recvbuff, sendcount));
+    return found.Gather(sendbuff, recvbuff, sendcount, datatype, root);
+  });
+}
+
+ecclResult_t ecclScatter(const void* sendbuff, void* recvbuff, size_t recvcount,
+                         ecclDataType_t datatype, int root, ecclComm_t comm) {
+  return WithComm(comm, [&](Communicator& found) -> Status {
+    BASE_RETURN_IF_ERROR(CheckType(datatype));
+    BASE_RETURN_IF_ERROR(CheckRank("root", root, found.size()));
+    BASE_RETURN_IF_ERROR(CheckCount(recvcount, static_cast<std::size_t>(found.size()), datatype));
+    if (found.rank() == root) BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", sendbuff, recvcount));
+    BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", recvbuff, recvcount));
+    return found.Scatter(sendbuff, recvbuff, recvcount, datatype, root);
+  });
+}
+
 ecclResult_t ecclAllToAll(const void* sendbuff, void* recvbuff, size_t count,
                           ecclDataType_t datatype, ecclComm_t comm) {
   return WithComm(comm, [&](Communicator& found) -> Status {

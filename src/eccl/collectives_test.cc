@@ -194,7 +194,8 @@ class Collectives : public testing::TestWithParam<Shape> {
 };
 
 TEST_P(Collectives, AllReduceOfEveryTypeAndOperationInAndOutOfPlace) {
-  for (const char* algorithm : {"ring", "tree"}) {
+  for (const char* algorithm :
+       {"ring", "tree", "double tree", "direct", "doubling", "halving", "hierarchical"}) {
     Ranks ranks(size(), transport(), algorithm);
     ranks.Run([&](int rank, ecclComm_t comm) {
       for (const ecclDataType_t type : kTypes) {
@@ -211,7 +212,7 @@ TEST_P(Collectives, AllReduceOfEveryTypeAndOperationInAndOutOfPlace) {
       }
       ecclOpInfo_t info;
       Expect(ecclCommGetLastOp(comm, &info));
-      EXPECT_STREQ(info.algorithm, size() == 1 ? "direct" : algorithm);
+      EXPECT_STREQ(info.algorithm, algorithm);
       EXPECT_STREQ(info.transport, size() == 1 ? "none" : transport());
     });
   }
@@ -268,6 +269,62 @@ TEST_P(Collectives, ReduceScatterOfEveryTypeAndOperation) {
     Buffer out(large * 8);
     Expect(ecclReduceScatter(in.data(), out.data(), large, ecclInt64, ecclSum, comm));
     ExpectReduced(out, large, size(), ecclInt64, ecclSum, static_cast<std::size_t>(rank) * large);
+  });
+}
+
+TEST_P(Collectives, ReduceToEveryRootOfSmallAndLargeCounts) {
+  Ranks ranks(size(), transport());
+  ranks.Run([&](int rank, ecclComm_t comm) {
+    for (int root = 0; root < size(); ++root) {
+      for (const ecclRedOp_t op : kOps) {
+        for (const std::size_t count : {0, 1, 1003, 90'001}) {
+          Buffer in = MakeInput(rank, count, ecclInt32, op);
+          const Buffer before = in;
+          Buffer out(in.size());
+          const bool receives = rank == root;
+          Expect(ecclReduce(in.data(), receives ? out.data() : nullptr, count, ecclInt32, op, root,
+                            comm));
+          EXPECT_TRUE(in == before);
+          if (receives) ExpectReduced(out, count, size(), ecclInt32, op);
+          Expect(ecclReduce(in.data(), receives ? in.data() : nullptr, count, ecclInt32, op, root,
+                            comm));
+          EXPECT_TRUE(in == (receives ? out : before));
+        }
+      }
+    }
+  });
+}
+
+TEST_P(Collectives, GatherAndScatterAreEachOthersReverse) {
+  Ranks ranks(size(), transport());
+  const auto n = static_cast<std::size_t>(size());
+  ranks.Run([&](int rank, ecclComm_t comm) {
+    const auto own = static_cast<std::size_t>(rank);
+    for (int root = 0; root < size(); ++root) {
+      for (const std::size_t count : {0, 1, 1003, 90'001}) {
+        const Buffer in = MakeInput(rank, count, ecclFloat32, ecclSum, own * count);
+        Buffer all(count * n * 4);
+        Expect(ecclGather(in.data(), rank == root ? all.data() : nullptr, count, ecclFloat32, root,
+                          comm));
+        for (int from = 0; rank == root && from < size(); ++from) {
+          const auto at = static_cast<std::size_t>(from) * count;
+          const Buffer theirs = MakeInput(from, count, ecclFloat32, ecclSum, at);
+          EXPECT_EQ(std::memcmp(all.data() + at * 4, theirs.data(), theirs.size()), 0) << from;
+        }
+        Buffer back(in.size());
+        Expect(ecclScatter(rank == root ? all.data() : nullptr, back.data(), count, ecclFloat32,
+                           root, comm));
+        EXPECT_TRUE(back == in);
+        // In place on the root.
+        std::byte* place = rank == root ? all.data() + own * count * 4 : back.data();
+        Expect(ecclScatter(rank == root ? all.data() : nullptr, place, count, ecclFloat32, root,
+                           comm));
+        EXPECT_EQ(std::memcmp(place, in.data(), in.size()), 0);
+        Expect(
+            ecclGather(place, rank == root ? all.data() : nullptr, count, ecclFloat32, root, comm));
+        EXPECT_EQ(std::memcmp(place, in.data(), in.size()), 0);
+      }
+    }
   });
 }
 

@@ -1,6 +1,6 @@
 #include "eccl/communicator.h"
 
-#include <cstring>
+#include <algorithm>
 
 #include "base/fault.h"
 #include "eccl/peers.h"
@@ -11,25 +11,42 @@ namespace {
 using base::Code;
 using base::Status;
 
-// Below this a tree's few steps win over a ring's little traffic.
-constexpr std::size_t kTreeBytes = 16u << 10;
 constexpr auto kHubPatience = std::chrono::seconds(5);
 
-std::vector<std::size_t> Offsets(std::span<const std::size_t> counts, std::size_t width) {
-  std::vector<std::size_t> offsets{0};
-  for (const std::size_t count : counts) offsets.push_back(offsets.back() + count * width);
-  return offsets;
+// One part after the other, of so many elements each.
+std::vector<Extent> Parts(std::span<const std::size_t> counts, std::size_t width) {
+  std::vector<Extent> parts;
+  std::size_t begin = 0;
+  for (const std::size_t count : counts) {
+    parts.push_back({begin, count * width});
+    begin += count * width;
+  }
+  return parts;
 }
 
-void Copy(void* to, const void* from, std::size_t bytes) {
-  if (bytes != 0 && to != from) std::memcpy(to, from, bytes);
+std::vector<Extent> EqualParts(int parts, std::size_t count, std::size_t width) {
+  return Parts(std::vector<std::size_t>(static_cast<std::size_t>(parts), count), width);
 }
 
-Status Mismatch(const Health& health, int other, const std::string& theirs,
-                const std::string& mine) {
-  return Status(Code::kAborted, "the ranks call different things: " + health.NameOf(other) +
-                                    " calls " + theirs + ", " + health.NameOf(health.rank()) +
-                                    " calls " + mine);
+// `count` elements in nearly equal parts.
+std::vector<Extent> Shares(std::size_t count, int parts, std::size_t width) {
+  const auto n = static_cast<std::size_t>(parts);
+  std::vector<std::size_t> counts(n);
+  for (std::size_t i = 0; i < n; ++i) counts[i] = count / n + (i < count % n ? 1 : 0);
+  return Parts(counts, width);
+}
+
+// Only this rank's part, at the buffer's beginning.
+std::vector<Extent> OnlyPart(int part, int parts, std::size_t bytes) {
+  std::vector<Extent> extents(static_cast<std::size_t>(parts));
+  extents[static_cast<std::size_t>(part)] = {0, bytes};
+  return extents;
+}
+
+std::size_t Total(const std::vector<Extent>& parts) {
+  std::size_t total = 0;
+  for (const Extent& part : parts) total += part.bytes;
+  return total;
 }
 
 }  // namespace
@@ -60,6 +77,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   if (size_ == 1) {
     peers.channels.resize(1);
     peers.names.push_back(MakeHello(Hello::kJoin, 0, 1).Describe());
+    peers.hosts = {{0}};
   } else {
     const std::string key = options_.job_token + "\n" + id.secret;
     const Deadline deadline = Clock::now() + options_.init_timeout;
@@ -73,6 +91,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
     const PeerOptions peer_options{.rank = rank_,
                                    .size = size_,
                                    .transport = options_.transport,
+                                   .host_id = options_.host_id,
                                    .host = options_.host,
                                    .key = key,
                                    .ring_bytes = options_.ring_bytes,
@@ -82,6 +101,8 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   health_ = std::make_unique<Health>(rank_, std::move(peers.names), [this] { waiter_.Wake(); });
   links_ = std::make_unique<Links>(rank_, std::move(peers.channels), &waiter_, health_.get(),
                                    options_.timeout);
+  selector_ = std::make_unique<Selector>(rank_, size_, std::move(peers.hosts), options_.algorithm);
+  executor_ = std::make_unique<Executor>(links_.get());
   if (bootstrap) monitor_ = std::make_unique<Monitor>(health_.get(), bootstrap->TakeSockets());
   return Status();
 }
@@ -107,35 +128,24 @@ void Communicator::Abort() {
   }
 }
 
-// Neighbours in the ring compare: when not all ranks agree, some pair of neighbours does not, and
-// whoever sees it tells the others through the monitor.
-Status Communicator::Agree(const OpDescriptor& mine) {
-  std::byte out[OpDescriptor::kWireBytes];
-  std::byte in[OpDescriptor::kWireBytes];
-  mine.Encode(out);
-  BASE_RETURN_IF_ERROR(links_->Exchange(links_->Right(), out, links_->Left(), in));
-  OpDescriptor theirs;
-  if (!OpDescriptor::Decode(in, &theirs)) {
-    return Mismatch(*health_, links_->Left(), "something that sent other bytes", mine.ToString());
-  }
-  if (theirs != mine) {
-    return Mismatch(*health_, links_->Left(), theirs.ToString(), mine.ToString());
-  }
-  return Status();
-}
-
-Status Communicator::Collective(OpDescriptor descriptor, const Steps& steps) {
+Status Communicator::Collective(Call call) {
   const std::lock_guard lock(call_mutex_);
   const auto start = Clock::now();
+  OpDescriptor& descriptor = call.descriptor;
   descriptor.sequence = ++sequence_;
   if (health_->failed()) return Finish(descriptor, health_->failure(), start);
-  health_->Enter(descriptor.sequence);
+  health_->Enter(descriptor);
   REGATTA_FAULT("eccl.collective.enter");
-  Status agreed;
-  if (size_ > 1) agreed = Agree(descriptor);
-  REGATTA_FAULT("eccl.collective.agreed");
-  if (!agreed.ok()) return Finish(descriptor, agreed, start);
-  return Finish(descriptor, steps(links_.get()), start);
+  const std::size_t bytes = std::max(Total(call.input_parts), Total(call.output_parts));
+  const Plan& plan = selector_->Pick(descriptor.kind, static_cast<int>(descriptor.root), bytes);
+  if (descriptor.kind == OpKind::kAllReduce) {
+    // Only now it is known into how many parts.
+    const std::size_t width = SizeOf(descriptor.type);
+    call.input_parts = call.output_parts = Shares(descriptor.count, plan.program.parts, width);
+  }
+  const Status status = executor_->Run(plan, call);
+  if (!status.ok()) return Finish(descriptor, status, start);
+  return Finish(descriptor, plan.program.algorithm, start);
 }
 
 Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
@@ -161,86 +171,112 @@ Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<c
 
 Status Communicator::AllReduce(const void* send, void* receive, std::size_t count,
                                ecclDataType_t type, ecclRedOp_t op) {
+  const std::vector<Extent> whole = EqualParts(1, count, SizeOf(type));
   return Collective(
-      {.kind = OpKind::kAllReduce, .type = type, .op = op, .count = count},
-      [&](Links* links) -> base::Result<const char*> {
-        Copy(receive, send, count * SizeOf(type));
-        if (size_ == 1) return "direct";
-        const ReduceArgs args{static_cast<std::byte*>(receive), count, type, op};
-        const bool tree = options_.algorithm == AlgorithmChoice::kAuto
-                              ? count * SizeOf(type) <= kTreeBytes
-                              : options_.algorithm == AlgorithmChoice::kTree;
-        BASE_RETURN_IF_ERROR(tree ? TreeAllReduce(links, args) : RingAllReduce(links, args));
-        return tree ? "tree" : "ring";
-      });
+      {.descriptor = {.kind = OpKind::kAllReduce, .type = type, .op = op, .count = count},
+       .input = static_cast<const std::byte*>(send),
+       .output = static_cast<std::byte*>(receive),
+       .input_parts = whole,
+       .output_parts = whole});
 }
 
 Status Communicator::AllGather(const void* send, void* receive, std::span<const std::size_t> counts,
                                ecclDataType_t type) {
-  const std::vector<std::size_t> offsets = Offsets(counts, SizeOf(type));
-  const std::size_t own = offsets[static_cast<std::size_t>(rank_)];
-  auto* data = static_cast<std::byte*>(receive);
-  return Collective(
-      {.kind = OpKind::kAllGather, .type = type, .count = offsets.back() / SizeOf(type)},
-      [&](Links* links) -> base::Result<const char*> {
-        if (offsets.back() == 0) return "ring";
-        Copy(data + own, send, offsets[static_cast<std::size_t>(rank_) + 1] - own);
-        BASE_RETURN_IF_ERROR(RingAllGather(links, data, offsets));
-        return "ring";
-      });
+  const std::vector<Extent> parts = Parts(counts, SizeOf(type));
+  const std::size_t own = parts[static_cast<std::size_t>(rank_)].bytes;
+  return Collective({.descriptor = {.kind = OpKind::kAllGather,
+                                    .type = type,
+                                    .count = Total(parts) / SizeOf(type)},
+                     .input = static_cast<const std::byte*>(send),
+                     .output = static_cast<std::byte*>(receive),
+                     .input_parts = OnlyPart(rank_, size_, own),
+                     .output_parts = parts});
 }
 
 Status Communicator::ReduceScatter(const void* send, void* receive, std::size_t count,
                                    ecclDataType_t type, ecclRedOp_t op) {
+  const std::size_t width = SizeOf(type);
   return Collective(
-      {.kind = OpKind::kReduceScatter, .type = type, .op = op, .count = count},
-      [&](Links* links) -> base::Result<const char*> {
-        BASE_RETURN_IF_ERROR(RingReduceScatter(links, static_cast<const std::byte*>(send),
-                                               static_cast<std::byte*>(receive), count, type, op));
-        return "ring";
-      });
+      {.descriptor = {.kind = OpKind::kReduceScatter, .type = type, .op = op, .count = count},
+       .input = static_cast<const std::byte*>(send),
+       .output = static_cast<std::byte*>(receive),
+       .input_parts = EqualParts(size_, count, width),
+       .output_parts = OnlyPart(rank_, size_, count * width)});
 }
 
 Status Communicator::Broadcast(const void* send, void* receive, std::size_t count,
                                ecclDataType_t type, int root) {
-  return Collective({.kind = OpKind::kBroadcast,
-                     .type = type,
-                     .root = static_cast<std::uint32_t>(root),
-                     .count = count},
-                    [&](Links* links) -> base::Result<const char*> {
-                      const std::size_t bytes = count * SizeOf(type);
-                      if (rank_ == root) Copy(receive, send, bytes);
-                      BASE_RETURN_IF_ERROR(
-                          BinomialBroadcast(links, static_cast<std::byte*>(receive), bytes, root));
-                      return "binomial";
-                    });
+  const std::vector<Extent> whole = EqualParts(1, count, SizeOf(type));
+  return Collective({.descriptor = {.kind = OpKind::kBroadcast,
+                                    .type = type,
+                                    .root = static_cast<std::uint32_t>(root),
+                                    .count = count},
+                     .input = static_cast<const std::byte*>(send),
+                     .output = static_cast<std::byte*>(receive),
+                     .input_parts = whole,
+                     .output_parts = whole});
+}
+
+Status Communicator::Reduce(const void* send, void* receive, std::size_t count, ecclDataType_t type,
+                            ecclRedOp_t op, int root) {
+  const std::vector<Extent> whole = EqualParts(1, count, SizeOf(type));
+  return Collective({.descriptor = {.kind = OpKind::kReduce,
+                                    .type = type,
+                                    .op = op,
+                                    .root = static_cast<std::uint32_t>(root),
+                                    .count = count},
+                     .input = static_cast<const std::byte*>(send),
+                     .output = static_cast<std::byte*>(receive),
+                     .input_parts = whole,
+                     .output_parts = whole});
+}
+
+Status Communicator::Gather(const void* send, void* receive, std::size_t count, ecclDataType_t type,
+                            int root) {
+  const std::size_t width = SizeOf(type);
+  return Collective({.descriptor = {.kind = OpKind::kGather,
+                                    .type = type,
+                                    .root = static_cast<std::uint32_t>(root),
+                                    .count = count},
+                     .input = static_cast<const std::byte*>(send),
+                     .output = static_cast<std::byte*>(receive),
+                     .input_parts = OnlyPart(rank_, size_, count * width),
+                     .output_parts = EqualParts(size_, count, width)});
+}
+
+Status Communicator::Scatter(const void* send, void* receive, std::size_t count,
+                             ecclDataType_t type, int root) {
+  const std::size_t width = SizeOf(type);
+  return Collective({.descriptor = {.kind = OpKind::kScatter,
+                                    .type = type,
+                                    .root = static_cast<std::uint32_t>(root),
+                                    .count = count},
+                     .input = static_cast<const std::byte*>(send),
+                     .output = static_cast<std::byte*>(receive),
+                     .input_parts = EqualParts(size_, count, width),
+                     .output_parts = OnlyPart(rank_, size_, count * width)});
 }
 
 Status Communicator::AllToAll(const void* send, std::span<const std::size_t> send_counts,
                               void* receive, std::span<const std::size_t> receive_counts,
                               ecclDataType_t type) {
-  const std::vector<std::size_t> out = Offsets(send_counts, SizeOf(type));
-  const std::vector<std::size_t> in = Offsets(receive_counts, SizeOf(type));
-  // Counts may differ from rank to rank; each pair compares its own in PairwiseAllToAll.
-  return Collective({.kind = OpKind::kAllToAll, .type = type},
-                    [&](Links* links) -> base::Result<const char*> {
-                      std::vector<std::byte> copy;
-                      const auto* from = static_cast<const std::byte*>(send);
-                      if (send == receive && out.back() != 0) {
-                        copy.assign(from, from + out.back());
-                        from = copy.data();
-                      }
-                      BASE_RETURN_IF_ERROR(
-                          PairwiseAllToAll(links, from, out, static_cast<std::byte*>(receive), in));
-                      return "pairwise";
-                    });
+  Call call{.descriptor = {.kind = OpKind::kAllToAll, .type = type},
+            .input = static_cast<const std::byte*>(send),
+            .output = static_cast<std::byte*>(receive),
+            .input_parts = Parts(send_counts, SizeOf(type)),
+            .output_parts = Parts(receive_counts, SizeOf(type))};
+  std::vector<std::byte> copy;
+  if (send == receive) {
+    copy.assign(call.input, call.input + Total(call.input_parts));
+    call.input = copy.data();
+  }
+  return Collective(std::move(call));
 }
 
 Status Communicator::Barrier() {
-  return Collective({.kind = OpKind::kBarrier}, [](Links* links) -> base::Result<const char*> {
-    BASE_RETURN_IF_ERROR(DisseminationBarrier(links));
-    return "dissemination";
-  });
+  return Collective({.descriptor = {.kind = OpKind::kBarrier, .type = ecclUint8},
+                     .input_parts = {{}},
+                     .output_parts = {{}}});
 }
 
 Status Communicator::SendReceive(const void* send, Message out, void* receive, Message in,

@@ -6,10 +6,11 @@
 #include <vector>
 
 #include "base/status.h"
-#include "eccl/algorithms.h"
+#include "eccl/executor.h"
 #include "eccl/links.h"
 #include "eccl/monitor.h"
 #include "eccl/options.h"
+#include "eccl/select.h"
 #include "eccl/types.h"
 
 namespace regatta::eccl {
@@ -35,6 +36,12 @@ class Communicator {
                          ecclDataType_t type);
   base::Status ReduceScatter(const void* send, void* receive, std::size_t count,
                              ecclDataType_t type, ecclRedOp_t op);
+  base::Status Reduce(const void* send, void* receive, std::size_t count, ecclDataType_t type,
+                      ecclRedOp_t op, int root);
+  base::Status Gather(const void* send, void* receive, std::size_t count, ecclDataType_t type,
+                      int root);
+  base::Status Scatter(const void* send, void* receive, std::size_t count, ecclDataType_t type,
+                       int root);
   base::Status Broadcast(const void* send, void* receive, std::size_t count, ecclDataType_t type,
                          int root);
   base::Status AllToAll(const void* send, std::span<const std::size_t> send_counts, void* receive,
@@ -55,11 +62,9 @@ class Communicator {
  private:
   Communicator(int rank, int size, const Options& options);
   base::Status Connect(const UniqueId& id, base::UniqueFd listener);
-  // Runs one collective: sequence number, agreement of all ranks on what it is, the steps, and what
-  // a failure means for the communicator. `steps` returns the name of the algorithm it used.
-  using Steps = std::function<base::Result<const char*>(Links*)>;
-  base::Status Collective(OpDescriptor descriptor, const Steps& steps);
-  base::Status Agree(const OpDescriptor& mine);
+  // Runs one collective: gives it its number, picks a plan, runs it, and decides what a failure
+  // means for the communicator.
+  base::Status Collective(Call call);
   base::Status Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
                       Clock::time_point start);
 
@@ -70,6 +75,8 @@ class Communicator {
   std::unique_ptr<Health> health_;
   std::unique_ptr<Links> links_;
   std::unique_ptr<Monitor> monitor_;
+  std::unique_ptr<Selector> selector_;
+  std::unique_ptr<Executor> executor_;
   std::mutex call_mutex_;  // held during a collective
   std::uint64_t sequence_ = 0;
   std::vector<std::uint64_t> sent_;  // send/receive sequence numbers, by peer

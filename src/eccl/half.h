@@ -7,20 +7,21 @@ namespace regatta::eccl {
 
 // IEEE 754 binary16 and bfloat16 as bits, to and from float; to-16-bit conversions round to nearest
 // even and keep NaN a NaN. In plain integer arithmetic, because the library must run on processors
-// without F16C and must give the same bits on all of them.
+// without F16C and must give the same bits on all of them. Static: each file has its own copy,
+// compiled for its own set of instructions.
 
-inline float Bfloat16ToFloat(std::uint16_t bits) {
+static inline float Bfloat16ToFloat(std::uint16_t bits) {
   return std::bit_cast<float>(static_cast<std::uint32_t>(bits) << 16);
 }
 
-inline std::uint16_t FloatToBfloat16(float value) {
+static inline std::uint16_t FloatToBfloat16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const auto quiet_nan = static_cast<std::uint16_t>((bits >> 16) | 0x40);
   const auto rounded = static_cast<std::uint16_t>((bits + 0x7fff + ((bits >> 16) & 1)) >> 16);
   return (bits & 0x7fffffff) > 0x7f800000 ? quiet_nan : rounded;
 }
 
-inline float Float16ToFloat(std::uint16_t bits) {
+static inline float Float16ToFloat(std::uint16_t bits) {
   const std::uint32_t sign = static_cast<std::uint32_t>(bits & 0x8000) << 16;
   const std::uint32_t rest = bits & 0x7fff;
   std::uint32_t magnitude;
@@ -34,7 +35,7 @@ inline float Float16ToFloat(std::uint16_t bits) {
   return std::bit_cast<float>(sign | magnitude);
 }
 
-inline std::uint16_t FloatToFloat16(float value) {
+static inline std::uint16_t FloatToFloat16(float value) {
   const auto bits = std::bit_cast<std::uint32_t>(value);
   const auto sign = static_cast<std::uint16_t>((bits >> 16) & 0x8000);
   const std::uint32_t magnitude = bits & 0x7fffffff;

@@ -1,5 +1,7 @@
 #include "eccl/health.h"
 
+#include <cstring>
+
 #include "base/clock.h"
 
 namespace regatta::eccl {
@@ -47,13 +49,63 @@ bool Health::AllOthersLeft() const {
   return true;
 }
 
-void Health::Heard(int rank, std::uint64_t sequence, bool inside, Clock::duration age) {
+void Health::Enter(const OpDescriptor& call) {
+  std::byte wire[OpDescriptor::kWireBytes];
+  call.Encode(wire);
+  const std::uint32_t version = call_version_.load(std::memory_order_relaxed);
+  call_version_.store(version + 1, std::memory_order_relaxed);
+  std::atomic_thread_fence(std::memory_order_release);
+  for (std::size_t i = 0; i < std::size(call_); ++i) {
+    std::uint64_t word = 0;
+    std::memcpy(&word, wire + i * 8, 8);
+    call_[i].store(word, std::memory_order_relaxed);
+  }
+  call_version_.store(version + 2, std::memory_order_release);
+  sequence_.store(call.sequence, std::memory_order_relaxed);
+  inside_.store(true, std::memory_order_relaxed);
+}
+
+OpDescriptor Health::call() const {
+  OpDescriptor call;
+  std::byte wire[OpDescriptor::kWireBytes];
+  while (true) {
+    const std::uint32_t version = call_version_.load(std::memory_order_acquire);
+    if (version == 0) return call;
+    for (std::size_t i = 0; i < std::size(call_); ++i) {
+      const std::uint64_t word = call_[i].load(std::memory_order_relaxed);
+      std::memcpy(wire + i * 8, &word, 8);
+    }
+    std::atomic_thread_fence(std::memory_order_acquire);
+    if (version % 2 == 0 && call_version_.load(std::memory_order_relaxed) == version) break;
+  }
+  OpDescriptor::Decode(wire, &call);
+  return call;
+}
+
+void Health::Heard(int rank, const OpDescriptor& call, bool inside, Clock::duration age) {
   const std::lock_guard lock(mutex_);
-  progress_[static_cast<std::size_t>(rank)] = {sequence, inside, Clock::now() - age};
+  progress_[static_cast<std::size_t>(rank)] = {call, inside, Clock::now() - age};
+}
+
+int Health::Disagrees() const {
+  const OpDescriptor mine = call();
+  if (mine.sequence == 0) return -1;
+  for (int rank = 0; rank < size(); ++rank) {
+    const OpDescriptor theirs = ProgressOf(rank).call;
+    if (theirs.sequence == mine.sequence && theirs != mine) return rank;
+  }
+  return -1;
+}
+
+Status Mismatch(const Health& health, int other, const std::string& theirs,
+                const std::string& mine) {
+  return Status(base::Code::kAborted, "the ranks call different things: " + health.NameOf(other) +
+                                          " calls " + theirs + ", " + health.NameOf(health.rank()) +
+                                          " calls " + mine);
 }
 
 Health::Progress Health::ProgressOf(int rank) const {
-  if (rank == rank_) return {sequence(), inside(), Clock::now()};
+  if (rank == rank_) return {call(), inside(), Clock::now()};
   const std::lock_guard lock(mutex_);
   return progress_[static_cast<std::size_t>(rank)];
 }
@@ -79,8 +131,8 @@ std::string Health::Suspect(std::uint64_t sequence) const {
   int late = -1;
   for (int rank = 0; rank < size(); ++rank) {
     if (rank == rank_ || HasLeft(rank)) continue;
-    const std::uint64_t theirs = ProgressOf(rank).sequence;
-    if (theirs < sequence && (late < 0 || theirs < ProgressOf(late).sequence)) late = rank;
+    const std::uint64_t theirs = ProgressOf(rank).call.sequence;
+    if (theirs < sequence && (late < 0 || theirs < ProgressOf(late).call.sequence)) late = rank;
   }
   if (silent >= 0) {
     const auto quiet =
@@ -91,10 +143,9 @@ std::string Health::Suspect(std::uint64_t sequence) const {
   if (late >= 0) {
     const Progress progress = ProgressOf(late);
     return NameOf(late) + " is alive but has not called it; " +
-           (progress.sequence == 0
-                ? std::string("it has called nothing yet")
-                : std::string("its last call is #") + std::to_string(progress.sequence) +
-                      (progress.inside ? ", not finished" : ", finished"));
+           (progress.call.sequence == 0 ? std::string("it has called nothing yet")
+                                        : "its last call is " + progress.call.ToString() +
+                                              (progress.inside ? ", not finished" : ", finished"));
   }
   return "all ranks are alive and inside the call";
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "eccl/types.h"
 #include "eccl/wire.h"
 
 namespace regatta::eccl {
@@ -35,18 +36,17 @@ class Health {
   bool AllOthersLeft() const;
 
   // Progress of this rank, for the heartbeats.
-  void Enter(std::uint64_t sequence) {
-    sequence_.store(sequence, std::memory_order_relaxed);
-    inside_.store(true, std::memory_order_relaxed);
-  }
+  void Enter(const OpDescriptor& call);
+  // The call that was entered last. Any thread.
+  OpDescriptor call() const;
   void Leave() { inside_.store(false, std::memory_order_relaxed); }
   std::uint64_t sequence() const { return sequence_.load(std::memory_order_relaxed); }
   bool inside() const { return inside_.load(std::memory_order_relaxed); }
 
   // Progress of a peer, heard `age` ago.
-  void Heard(int rank, std::uint64_t sequence, bool inside, Clock::duration age);
+  void Heard(int rank, const OpDescriptor& call, bool inside, Clock::duration age);
   struct Progress {
-    std::uint64_t sequence = 0;
+    OpDescriptor call;  // sequence 0: none yet
     bool inside = false;
     Clock::time_point heard;
   };
@@ -57,6 +57,8 @@ class Health {
   // For the message of a time-out in collective `sequence`: which rank holds it up, as far as the
   // heartbeats tell. "rank 2 (host a, pid 7) has been silent for 1.9 s: it is stopped, or ...".
   std::string Suspect(std::uint64_t sequence) const;
+  // A rank whose call of the same number as this rank's is another one, -1: none is known.
+  int Disagrees() const;
 
  private:
   const int rank_;
@@ -65,10 +67,17 @@ class Health {
   std::vector<std::atomic<bool>> left_;
   std::atomic<bool> failed_{false};
   std::atomic<std::uint64_t> sequence_{0};
+  // The call's wire form, in words. Odd while it is being written: entering a call must not wait.
+  std::atomic<std::uint32_t> call_version_{0};
+  std::atomic<std::uint64_t> call_[OpDescriptor::kWireBytes / 8] = {};
   std::atomic<bool> inside_{false};
   mutable std::mutex mutex_;
   base::Status failure_;
   std::vector<Progress> progress_;
 };
+
+// "the ranks call different things: ..."; kAborted.
+base::Status Mismatch(const Health& health, int other, const std::string& theirs,
+                      const std::string& mine);
 
 }  // namespace regatta::eccl

@@ -36,85 +36,67 @@ Links::Links(int rank, std::vector<std::unique_ptr<Channel>> channels, Waiter* w
       timeout_(timeout),
       transport_name_(TransportName(channels_)) {}
 
-std::span<std::byte> Links::Scratch(std::size_t bytes) {
-  if (scratch_.size() < bytes) scratch_.resize(bytes);
-  return {scratch_.data(), bytes};
-}
-
 Status Links::Exchange(int to, std::span<const std::byte> out, int from, std::span<std::byte> in) {
-  Channel* send = channels_[static_cast<std::size_t>(to)].get();
-  Channel* receive = channels_[static_cast<std::size_t>(from)].get();
-  Clock::time_point since{};
-  waiter_->Start();
-  while (!out.empty() || !in.empty()) {
-    bool moved = false;
-    Status status = MoveSome(send, out, receive, in, &moved);
-    if (!status.ok()) {
-      // Which of the two it was decides whom the message names.
-      const bool sending = status.code() == Code::kDataLoss;
-      return LostChannel(sending ? to : from, status);
+  Channel* send = channel(to);
+  Channel* receive = channel(from);
+  const bool sends = !out.empty(), receives = !in.empty();
+  const auto move = [&](bool* moved) -> base::Result<bool> {
+    if (!out.empty()) {
+      auto sent = send->TrySend(out);
+      if (!sent.ok()) return LostChannel(to, sent.status());
+      out = out.subspan(*sent);
+      *moved = *moved || *sent > 0;
     }
-    if (!moved) {
-      BASE_RETURN_IF_ERROR(Wait(to, out, from, in, &moved, &since));
+    if (!in.empty()) {
+      auto got = receive->TryReceive(in);
+      if (!got.ok()) return LostChannel(from, got.status());
+      in = in.subspan(*got);
+      *moved = *moved || *got > 0;
     }
-    if (moved) {
-      waiter_->Stop();
-      since = {};
-    }
-  }
+    return out.empty() && in.empty();
+  };
+  BASE_RETURN_IF_ERROR(Until(move, [&] {
+    std::vector<Interest> interests;
+    if (!in.empty()) interests.push_back({from, false});
+    if (!out.empty()) interests.push_back({to, true});
+    return interests;
+  }));
+  if (sends) send->EndSend();
+  if (receives) receive->EndReceive();
   return Status();
 }
 
-Status Links::MoveSome(Channel* to, std::span<const std::byte>& out, Channel* from,
-                       std::span<std::byte>& in, bool* moved) {
-  if (!out.empty()) {
-    auto sent = to->TrySend(out);
-    if (!sent.ok()) return Status(Code::kDataLoss, sent.status().message());
-    out = out.subspan(*sent);
-    *moved = *moved || *sent > 0;
-  }
-  if (!in.empty()) {
-    auto got = from->TryReceive(in);
-    if (!got.ok()) return got.status();
-    in = in.subspan(*got);
-    *moved = *moved || *got > 0;
-  }
-  return Status();
-}
-
-Status Links::Wait(int to, std::span<const std::byte>& out, int from, std::span<std::byte>& in,
-                   bool* moved, Clock::time_point* since) {
-  if (health_->failed()) return health_->failure();
-  if (waiter_->Pause()) return Status();
+Status Links::BeginSleep(std::vector<Interest> interests, Clock::time_point* since) {
   const auto now = Clock::now();
   if (*since == Clock::time_point{}) *since = now;
-  if (now - *since >= timeout_) return TimedOut(to, !out.empty(), from, !in.empty());
-
-  Channel* send = channels_[static_cast<std::size_t>(to)].get();
-  Channel* receive = channels_[static_cast<std::size_t>(from)].get();
-  Waiter::FdInterest fds[2];
-  std::size_t fd_count = 0;
-  bool shm = false;
-  if (!out.empty() && send->poll_fd() >= 0) fds[fd_count++] = {send->poll_fd(), POLLOUT};
-  if (!in.empty() && receive->poll_fd() >= 0) fds[fd_count++] = {receive->poll_fd(), POLLIN};
-  shm = (!out.empty() && send->poll_fd() < 0) || (!in.empty() && receive->poll_fd() < 0);
-
+  interests_ = std::move(interests);
+  if (now - *since >= timeout_) return TimedOut();
+  patience_ = std::min<std::chrono::microseconds>(
+      std::chrono::duration_cast<std::chrono::microseconds>(*since + timeout_ - now), kSlice);
   // Read before the last look: whatever a peer sent before it left is found by that look.
-  const bool to_left = !out.empty() && send->poll_fd() < 0 && health_->HasLeft(to);
-  const bool from_left = !in.empty() && receive->poll_fd() < 0 && health_->HasLeft(from);
-  const std::uint32_t ticket = waiter_->PrepareToSleep();
-  Status status = MoveSome(send, out, receive, in, moved);
-  if (!status.ok() || *moved || health_->failed()) {
-    waiter_->CancelSleep();
-    if (!status.ok()) return LostChannel(status.code() == Code::kDataLoss ? to : from, status);
-    return Status();
+  left_ = -1;
+  for (const Interest& interest : interests_) {
+    if (channel(interest.peer)->poll_fd() < 0 && health_->HasLeft(interest.peer)) {
+      left_ = interest.peer;
+    }
   }
-  if (to_left || from_left) {
+  ticket_ = waiter_->PrepareToSleep();
+  return Status();
+}
+
+Status Links::Sleep() {
+  if (left_ >= 0) {
     waiter_->CancelSleep();
-    return LostChannel(to_left ? to : from, Status(Code::kUnavailable, "nothing more comes"));
+    return LostChannel(left_, Status(Code::kUnavailable, "nothing more comes"));
   }
-  const auto left = std::chrono::duration_cast<std::chrono::microseconds>(*since + timeout_ - now);
-  waiter_->Sleep(ticket, {fds, fd_count}, shm, std::min<std::chrono::microseconds>(left, kSlice));
+  std::vector<Waiter::FdInterest> fds;
+  bool shm = false;
+  for (const Interest& interest : interests_) {
+    const int fd = channel(interest.peer)->poll_fd();
+    if (fd < 0) shm = true;
+    if (fd >= 0) fds.push_back({fd, static_cast<short>(interest.sending ? POLLOUT : POLLIN)});
+  }
+  waiter_->Sleep(ticket_, fds, shm, patience_);
   return Status();
 }
 
@@ -142,11 +124,13 @@ Status Links::LostChannel(int peer, const Status& why) {
   return Status(Code::kUnavailable, text);
 }
 
-Status Links::TimedOut(int to, bool sending, int from, bool receiving) const {
+Status Links::TimedOut() const {
   std::string text = "no progress for " + base::FormatDuration(timeout_.count() * 1000);
   text += ": " + health_->Suspect(health_->sequence());
-  if (receiving) text += "; waiting for data from rank " + std::to_string(from);
-  if (sending) text += "; waiting for room at rank " + std::to_string(to);
+  for (const Interest& interest : interests_) {
+    text += interest.sending ? "; waiting for room at rank " : "; waiting for data from rank ";
+    text += std::to_string(interest.peer);
+  }
   return Status(Code::kDeadlineExceeded, text);
 }
 

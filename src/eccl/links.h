@@ -11,9 +11,9 @@
 
 namespace regatta::eccl {
 
-// All that an algorithm sees of the world: who it is, and moving bytes to and from peers. Waits
-// adaptively, and gives up when the communicator fails, a peer has left, or nothing moves for the
-// time-out. Used by one thread at a time.
+// All that an algorithm sees of the world: who it is, and channels to its peers. Waits adaptively,
+// and gives up when the communicator fails, a peer has left, or nothing moves for the time-out.
+// Used by one thread at a time.
 class Links {
  public:
   // channels[rank] is null for this rank. `waiter` and `health` must outlive this.
@@ -24,26 +24,65 @@ class Links {
   int size() const { return static_cast<int>(channels_.size()); }
   int Left(int by = 1) const { return (rank_ - by % size() + size()) % size(); }
   int Right(int by = 1) const { return (rank_ + by) % size(); }
+  Channel* channel(int peer) const { return channels_[static_cast<std::size_t>(peer)].get(); }
+  Health* health() const { return health_; }
 
-  // Sends and receives at the same time; either part may be empty. Errors are those of Wait.
+  // Something that cannot go on before a peer sends, or makes room.
+  struct Interest {
+    int peer;
+    bool sending;
+  };
+  // Calls `move` until it says that all is done, and waits whenever it moved nothing.
+  // `move(bool* moved)` returns a Result<bool>: whether all is done; its errors end the wait.
+  // `interests()` returns a vector<Interest>: what it waits for now. Errors of its own: the
+  // communicator's failure, kUnavailable (a peer left), kDeadlineExceeded (names who holds it up).
+  template <typename Move, typename Interests>
+  base::Status Until(Move move, Interests interests) {
+    Clock::time_point since{};
+    waiter_->Start();
+    while (true) {
+      bool moved = false;
+      BASE_ASSIGN_OR_RETURN(const bool done, move(&moved));
+      if (done) return base::Status();
+      if (moved) {
+        waiter_->Stop();
+        since = {};
+        continue;
+      }
+      if (health_->failed()) return health_->failure();
+      if (waiter_->Pause()) continue;
+      BASE_RETURN_IF_ERROR(BeginSleep(interests(), &since));
+      // Whatever a peer did before this is found now; what it does later ends the sleep.
+      auto last = move(&moved);
+      if (!last.ok() || *last || moved || health_->failed()) {
+        waiter_->CancelSleep();
+        if (!last.ok()) return last.status();
+        if (*last) return base::Status();
+        if (moved) {
+          waiter_->Stop();
+          since = {};
+        }
+        continue;
+      }
+      BASE_RETURN_IF_ERROR(Sleep());
+    }
+  }
+
+  // Sends and receives at the same time, as one message each way; either part may be empty.
   base::Status Exchange(int to, std::span<const std::byte> out, int from, std::span<std::byte> in);
   base::Status Send(int to, std::span<const std::byte> out) { return Exchange(to, out, to, {}); }
   base::Status Receive(int from, std::span<std::byte> in) { return Exchange(from, {}, from, in); }
 
-  // Memory for an algorithm's own use, valid until the next call. Grows and is kept.
-  std::span<std::byte> Scratch(std::size_t bytes);
+  // What a channel's error means, once it is known why the peer is gone.
+  base::Status LostChannel(int peer, const base::Status& why);
 
   // "shm", "tcp", "shm+tcp"; "none" for one rank.
   const char* transport_name() const { return transport_name_; }
 
  private:
-  base::Status MoveSome(Channel* to, std::span<const std::byte>& out, Channel* from,
-                        std::span<std::byte>& in, bool* moved);
-  // Nothing could move: wait, or say why waiting is pointless.
-  base::Status Wait(int to, std::span<const std::byte>& out, int from, std::span<std::byte>& in,
-                    bool* moved, Clock::time_point* since);
-  base::Status LostChannel(int peer, const base::Status& why);
-  base::Status TimedOut(int to, bool sending, int from, bool receiving) const;
+  base::Status BeginSleep(std::vector<Interest> interests, Clock::time_point* since);
+  base::Status Sleep();
+  base::Status TimedOut() const;
 
   int rank_;
   std::vector<std::unique_ptr<Channel>> channels_;
@@ -51,7 +90,11 @@ class Links {
   Health* health_;
   std::chrono::milliseconds timeout_;
   const char* transport_name_;
-  std::vector<std::byte> scratch_;
+  // Of the sleep that is being begun.
+  std::vector<Interest> interests_;
+  int left_ = -1;  // a peer in shared memory that had already gone away
+  std::uint32_t ticket_ = 0;
+  std::chrono::microseconds patience_{};
 };
 
 }  // namespace regatta::eccl

@@ -21,6 +21,22 @@ std::string GoneFrame(int rank, const std::string& text) {
                      BodyWriter().U32(static_cast<std::uint32_t>(rank)).Text(text).body());
 }
 
+void WriteProgress(const Health::Progress& progress, BodyWriter* body) {
+  char call[OpDescriptor::kWireBytes];
+  progress.call.Encode(reinterpret_cast<std::byte*>(call));
+  body->U8(progress.inside ? 1 : 0).Raw({call, sizeof(call)});
+}
+
+Health::Progress ReadProgress(BodyReader* reader) {
+  Health::Progress progress;
+  progress.inside = reader->U8() != 0;
+  const std::string call = reader->Raw(OpDescriptor::kWireBytes);
+  if (reader->ok()) {
+    OpDescriptor::Decode(reinterpret_cast<const std::byte*>(call.data()), &progress.call);
+  }
+  return progress;
+}
+
 }  // namespace
 
 Monitor::Monitor(Health* health, std::vector<base::UniqueFd> sockets)
@@ -116,9 +132,9 @@ void Monitor::Beat() {
     for (Link& link : links_) {
       // A rank 0 that does not read must not make this side's queue grow.
       if (!link.fd.valid() || !link.out.empty()) continue;
-      link.out +=
-          EncodeFrame(FrameType::kHeartbeat,
-                      BodyWriter().U64(health_->sequence()).U8(health_->inside() ? 1 : 0).body());
+      BodyWriter body;
+      WriteProgress(health_->ProgressOf(health_->rank()), &body);
+      link.out += EncodeFrame(FrameType::kHeartbeat, body.body());
       Flush(link);
     }
     return;
@@ -129,7 +145,7 @@ void Monitor::Beat() {
     const Health::Progress progress = health_->ProgressOf(rank);
     const auto age =
         std::chrono::duration_cast<std::chrono::milliseconds>(now - progress.heard).count();
-    table.U64(progress.sequence).U8(progress.inside ? 1 : 0);
+    WriteProgress(progress, &table);
     table.U32(static_cast<std::uint32_t>(std::clamp<std::int64_t>(age, 0, 0x7fffffff)));
   }
   const std::string frame = EncodeFrame(FrameType::kTable, table.body());
@@ -138,6 +154,22 @@ void Monitor::Beat() {
     link.out += frame;
     Flush(link);
   }
+}
+
+// Ranks that exchange data compare their calls on the way; ranks that wait for each other because
+// their calls differ are found here.
+void Monitor::CheckAgreement() {
+  const int other = health_->Disagrees();
+  if (other < 0 || health_->failed()) return;
+  const Status why = Mismatch(*health_, other, health_->ProgressOf(other).call.ToString(),
+                              health_->call().ToString());
+  if (!health_->Fail(why)) return;
+  Post(EncodeFrame(FrameType::kFailed, BodyWriter()
+                                           .U32(static_cast<std::uint32_t>(health_->rank()))
+                                           .U8(static_cast<std::uint8_t>(why.code()))
+                                           .Text(why.message())
+                                           .body()),
+       -1);
 }
 
 void Monitor::Receive(Link& link) {
@@ -166,17 +198,20 @@ void Monitor::Handle(Link& link, const FrameHeader& header, std::string_view bod
   const bool hub = health_->rank() == 0;
   switch (header.type) {
     case FrameType::kHeartbeat: {
-      const std::uint64_t sequence = reader.U64();
-      health_->Heard(link.rank, sequence, reader.U8() != 0, Clock::duration::zero());
+      const Health::Progress progress = ReadProgress(&reader);
+      health_->Heard(link.rank, progress.call, progress.inside, Clock::duration::zero());
+      CheckAgreement();
       return;
     }
     case FrameType::kTable:
       for (int rank = 0; rank < health_->size() && reader.ok(); ++rank) {
-        const std::uint64_t sequence = reader.U64();
-        const bool inside = reader.U8() != 0;
+        const Health::Progress progress = ReadProgress(&reader);
         const auto age = std::chrono::milliseconds(reader.U32());
-        if (reader.ok() && rank != health_->rank()) health_->Heard(rank, sequence, inside, age);
+        if (reader.ok() && rank != health_->rank()) {
+          health_->Heard(rank, progress.call, progress.inside, age);
+        }
       }
+      CheckAgreement();
       return;
     case FrameType::kGone: {
       reader.U32();

@@ -38,6 +38,7 @@ class Monitor {
   void Say(const std::string& frame);
   void Run(const std::stop_token& stop);
   void Beat();
+  void CheckAgreement();
   void Receive(Link& link);
   void Handle(Link& link, const FrameHeader& header, std::string_view body);
   void Flush(Link& link);

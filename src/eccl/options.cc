@@ -1,9 +1,12 @@
 #include "eccl/options.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cstdlib>
 #include <cstring>
 #include <sstream>
+
+#include "eccl/select.h"
 
 namespace regatta::eccl {
 namespace {
@@ -77,6 +80,7 @@ base::Result<Options> ReadOptions(const ecclConfig_t* given) {
   options.ring_bytes = static_cast<std::size_t>(ring);
   options.job_token = Setting(config.job_token, "ECCL_JOB_TOKEN");
   options.host = Setting(config.host, "ECCL_HOST");
+  options.host_id = FromEnvironment("ECCL_HOST_ID");
   const std::string transport = Setting(config.transport, "ECCL_TRANSPORT");
   if (transport == "shm") {
     options.transport = TransportChoice::kShm;
@@ -86,12 +90,14 @@ base::Result<Options> ReadOptions(const ecclConfig_t* given) {
     return Unknown("ECCL_TRANSPORT", transport, "auto, shm or tcp");
   }
   const std::string algorithm = Setting(config.algorithm, "ECCL_ALGORITHM");
-  if (algorithm == "ring") {
-    options.algorithm = AlgorithmChoice::kRing;
-  } else if (algorithm == "tree") {
-    options.algorithm = AlgorithmChoice::kTree;
-  } else if (!algorithm.empty() && algorithm != "auto") {
-    return Unknown("ECCL_ALGORITHM", algorithm, "auto, ring or tree");
+  if (!algorithm.empty() && algorithm != "auto") {
+    const std::vector<std::string> known = AllReduceNames();
+    if (std::find(known.begin(), known.end(), algorithm) == known.end()) {
+      std::string names = "auto";
+      for (const std::string& name : known) names += ", " + name;
+      return Unknown("ECCL_ALGORITHM", algorithm, names.c_str());
+    }
+    options.algorithm = algorithm;
   }
   return options;
 }

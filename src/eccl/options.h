@@ -10,16 +10,15 @@
 
 namespace regatta::eccl {
 
-enum class AlgorithmChoice { kAuto, kRing, kTree };
-
 // What ecclConfig_t and the environment come to.
 struct Options {
   std::chrono::milliseconds timeout{600'000};
   std::chrono::milliseconds init_timeout{300'000};
   TransportChoice transport = TransportChoice::kAuto;
-  AlgorithmChoice algorithm = AlgorithmChoice::kAuto;
+  std::string algorithm;  // of an all-reduce, as in select.h; "": by size
   std::string job_token;
   std::string host;
+  std::string host_id;
   std::size_t ring_bytes = 256u << 10;
 };
 

@@ -20,11 +20,16 @@ constexpr auto kConnectTime = std::chrono::seconds(30);
 struct Endpoint {
   std::string name;
   std::string boot_id;
+  std::string host_id;
   bool may_shm = false;
   bool may_tcp = false;
   std::string address;
   std::uint16_t port = 0;
 };
+
+bool SameHost(const Endpoint& one, const Endpoint& other) {
+  return one.boot_id == other.boot_id && one.host_id == other.host_id;
+}
 
 // One rank's side of the connecting; the steps run in the order of the functions.
 class Connector {
@@ -81,7 +86,7 @@ class Connector {
         options_.host.empty() ? bootstrap_->public_address() : options_.host;
     BodyWriter writer;
     writer.Text(MakeHello(Hello::kPayload, options_.rank, options_.size).Describe());
-    writer.Text(boot_id.ok() ? *boot_id : "");
+    writer.Text(boot_id.ok() ? *boot_id : "").Text(options_.host_id);
     writer.U8(may_shm ? 1 : 0).U8(listener_.valid() ? 1 : 0).Text(address);
     writer.U32(listener_.valid() ? LocalPort(listener_.get()) : 0);
     BASE_ASSIGN_OR_RETURN(const auto all, Gather(mine, writer.body()));
@@ -90,6 +95,7 @@ class Connector {
       Endpoint endpoint;
       endpoint.name = reader.Text();
       endpoint.boot_id = reader.Text();
+      endpoint.host_id = reader.Text();
       endpoint.may_shm = reader.U8() != 0;
       endpoint.may_tcp = reader.U8() != 0;
       endpoint.address = reader.Text();
@@ -101,8 +107,18 @@ class Connector {
     const Endpoint& self = endpoints_[static_cast<std::size_t>(options_.rank)];
     for (int rank = 0; rank < options_.size; ++rank) {
       const Endpoint& other = endpoints_[static_cast<std::size_t>(rank)];
-      if (self.may_shm && other.may_shm && other.boot_id == self.boot_id) {
-        neighbours_.push_back(rank);
+      if (self.may_shm && other.may_shm && SameHost(self, other)) neighbours_.push_back(rank);
+    }
+    for (int rank = 0; rank < options_.size; ++rank) {
+      const Endpoint& endpoint = endpoints_[static_cast<std::size_t>(rank)];
+      const auto known =
+          std::find_if(peers_.hosts.begin(), peers_.hosts.end(), [&](const std::vector<int>& host) {
+            return SameHost(endpoints_[static_cast<std::size_t>(host[0])], endpoint);
+          });
+      if (known == peers_.hosts.end()) {
+        peers_.hosts.push_back({rank});
+      } else {
+        known->push_back(rank);
       }
     }
     return Status();
@@ -163,8 +179,8 @@ class Connector {
     for (const int rank : neighbours_) {
       auto& opened = opened_[static_cast<std::size_t>(rank)];
       if (opened == nullptr) continue;
-      auto channel = MakeShmChannel(segment_, RingOf(options_.rank, rank), opened,
-                                    RingOf(rank, options_.rank));
+      auto channel = ShmChannel::Make(segment_, RingOf(options_.rank, rank), opened,
+                                      RingOf(rank, options_.rank));
       if (!channel.ok()) return channel.status();
       peers_.channels[static_cast<std::size_t>(rank)] = *std::move(channel);
       ++local;

@@ -17,7 +17,8 @@ struct PeerOptions {
   int rank = 0;
   int size = 1;
   TransportChoice transport = TransportChoice::kAuto;
-  std::string host;  // what peers should reach this rank at; "": found out
+  std::string host_id;  // ranks with different ones count as being on different hosts
+  std::string host;     // what peers should reach this rank at; "": found out
   std::string key;
   std::size_t ring_bytes = 256u << 10;
   Deadline deadline;
@@ -26,6 +27,7 @@ struct PeerOptions {
 struct Peers {
   std::vector<std::unique_ptr<Channel>> channels;  // by rank; null for this rank
   std::vector<std::string> names;                  // by rank: "rank 3 (host web-1, pid 4242)"
+  std::vector<std::vector<int>> hosts;             // ranks by host, as the lowest rank comes
 };
 
 // Connects this rank with every other one: through shared memory where both ends could really open

@@ -1,145 +1,39 @@
 #include "eccl/reduce.h"
 
-#include <cmath>
-#include <cstdint>
-#include <cstring>
-#include <type_traits>
-
-#include "eccl/half.h"
+#include "eccl/reduce_avx2.h"
+#include "eccl/reduce_kernels.h"
 
 namespace regatta::eccl {
 namespace {
 
-// Elements are loaded and stored by memcpy: user buffers need no alignment, and the compiler makes
-// plain vector moves of it.
-template <typename T>
-struct Plain {
-  using Value = T;
-  static constexpr std::size_t kBytes = sizeof(T);
-  static T Load(const std::byte* at) {
-    T value;
-    std::memcpy(&value, at, sizeof(T));
-    return value;
-  }
-  static void Store(std::byte* at, T value) { std::memcpy(at, &value, sizeof(T)); }
-};
-
-template <float (*kToFloat)(std::uint16_t), std::uint16_t (*kFromFloat)(float)>
-struct Half {
-  using Value = float;
-  static constexpr std::size_t kBytes = 2;
-  static float Load(const std::byte* at) { return kToFloat(Plain<std::uint16_t>::Load(at)); }
-  static void Store(std::byte* at, float value) {
-    Plain<std::uint16_t>::Store(at, kFromFloat(value));
-  }
-};
-using Float16 = Half<Float16ToFloat, FloatToFloat16>;
-using Bfloat16 = Half<Bfloat16ToFloat, FloatToBfloat16>;
-
-// Signed overflow is undefined in C++ but users expect wrap-around: compute unsigned.
-template <typename T>
-using Wrapping = typename std::conditional_t<std::is_integral_v<T>, std::make_unsigned<T>,
-                                             std::type_identity<T>>::type;
-
-template <typename T>
-T Add(T a, T b) {
-  return static_cast<T>(static_cast<Wrapping<T>>(a) + static_cast<Wrapping<T>>(b));
-}
-template <typename T>
-T Multiply(T a, T b) {
-  // uint8_t and uint16_t would be promoted to int; 64-bit unsigned keeps the low bits for all.
-  if constexpr (std::is_integral_v<T>) {
-    return static_cast<T>(static_cast<std::uint64_t>(a) * static_cast<std::uint64_t>(b));
-  } else {
-    return a * b;
-  }
-}
-template <typename T>
-bool IsNan(T value) {
-  if constexpr (std::is_floating_point_v<T>) return std::isnan(value);
+bool DetectAvx2() {
+#if defined(__x86_64__)
+  return __builtin_cpu_supports("avx2") != 0;
+#else
   return false;
-}
-template <typename T>
-T Max(T a, T b) {
-  return (a > b || IsNan(a)) ? a : b;
-}
-template <typename T>
-T Min(T a, T b) {
-  return (a < b || IsNan(a)) ? a : b;
+#endif
 }
 
-template <typename E, auto kCombine>
-void Apply(std::byte* into, const std::byte* from, std::size_t count) {
-  for (std::size_t i = 0; i < count; ++i) {
-    const std::size_t at = i * E::kBytes;
-    E::Store(into + at, kCombine(E::Load(into + at), E::Load(from + at)));
-  }
-}
-
-template <typename E>
-void ReduceAs(std::byte* into, const std::byte* from, std::size_t count, ecclRedOp_t op) {
-  using T = typename E::Value;
-  switch (op) {
-    case ecclSum:
-    case ecclAvg:
-      return Apply<E, Add<T>>(into, from, count);
-    case ecclProd:
-      return Apply<E, Multiply<T>>(into, from, count);
-    case ecclMax:
-      return Apply<E, Max<T>>(into, from, count);
-    case ecclMin:
-      return Apply<E, Min<T>>(into, from, count);
-  }
-}
-
-template <typename E>
-void DivideAs(std::byte* data, std::size_t count, int by) {
-  using T = typename E::Value;
-  for (std::size_t i = 0; i < count; ++i) {
-    std::byte* at = data + i * E::kBytes;
-    if constexpr (std::is_integral_v<T> && sizeof(T) < 8) {
-      E::Store(at, static_cast<T>(static_cast<std::int64_t>(E::Load(at)) / by));
-    } else {
-      E::Store(at, E::Load(at) / static_cast<T>(by));
-    }
-  }
-}
-
-template <typename Function>
-void WithType(ecclDataType_t type, Function function) {
-  switch (type) {
-    case ecclInt8:
-      return function(Plain<std::int8_t>{});
-    case ecclUint8:
-      return function(Plain<std::uint8_t>{});
-    case ecclInt32:
-      return function(Plain<std::int32_t>{});
-    case ecclUint32:
-      return function(Plain<std::uint32_t>{});
-    case ecclInt64:
-      return function(Plain<std::int64_t>{});
-    case ecclUint64:
-      return function(Plain<std::uint64_t>{});
-    case ecclFloat16:
-      return function(Float16{});
-    case ecclFloat32:
-      return function(Plain<float>{});
-    case ecclFloat64:
-      return function(Plain<double>{});
-    case ecclBfloat16:
-      return function(Bfloat16{});
-  }
-}
+bool has_avx2 = DetectAvx2();
 
 }  // namespace
 
-void Reduce(std::byte* into, const std::byte* from, std::size_t count, ecclDataType_t type,
-            ecclRedOp_t op) {
-  WithType(type, [&](auto element) { ReduceAs<decltype(element)>(into, from, count, op); });
+void Combine(std::byte* to, const std::byte* first, const std::byte* second, std::size_t count,
+             ecclDataType_t type, ecclRedOp_t op) {
+  if (has_avx2) return CombineAvx2(to, first, second, count, type, op);
+  CombineHere(to, first, second, count, type, op);
+}
+
+void StreamCopy(std::byte* to, const std::byte* from, std::size_t bytes) {
+  if (has_avx2) return StreamCopyAvx2(to, from, bytes);
+  std::memcpy(to, from, bytes);
 }
 
 void Divide(std::byte* data, std::size_t count, ecclDataType_t type, int by) {
-  WithType(type, [&](auto element) { DivideAs<decltype(element)>(data, count, by); });
+  if (has_avx2) return DivideAvx2(data, count, type, by);
+  DivideHere(data, count, type, by);
 }
+
+void UseWideInstructions(bool use) { has_avx2 = use && DetectAvx2(); }
 
 }  // namespace regatta::eccl

@@ -5,8 +5,11 @@
 #include <cmath>
 #include <cstring>
 #include <limits>
+#include <random>
+#include <vector>
 
 #include "eccl/half.h"
+#include "eccl/types.h"
 
 namespace regatta::eccl {
 namespace {
@@ -44,28 +47,73 @@ TEST(Half, Bfloat16RoundsToNearestEven) {
 }
 
 template <typename T>
-T Combine(T a, T b, ecclDataType_t type, ecclRedOp_t op) {
-  std::byte into[sizeof(T)], from[sizeof(T)];
-  std::memcpy(into, &a, sizeof(T));
-  std::memcpy(from, &b, sizeof(T));
-  Reduce(into, from, 1, type, op);
-  std::memcpy(&a, into, sizeof(T));
+T One(T a, T b, ecclDataType_t type, ecclRedOp_t op) {
+  std::byte first[sizeof(T)], second[sizeof(T)];
+  std::memcpy(first, &a, sizeof(T));
+  std::memcpy(second, &b, sizeof(T));
+  Combine(first, first, second, 1, type, op);
+  std::memcpy(&a, first, sizeof(T));
   return a;
 }
 
-TEST(Reduce, IntegersWrapAround) {
+TEST(Combine, IntegersWrapAround) {
   constexpr auto kMax = std::numeric_limits<std::int32_t>::max();
-  EXPECT_EQ(Combine<std::int32_t>(kMax, 1, ecclInt32, ecclSum), -kMax - 1);
-  EXPECT_EQ(Combine<std::int8_t>(127, 1, ecclInt8, ecclSum), -128);
-  EXPECT_EQ(Combine<std::int32_t>(kMax, 2, ecclInt32, ecclProd), -2);
-  EXPECT_EQ(Combine<std::uint64_t>(~0ull, 2, ecclUint64, ecclSum), 1u);
+  EXPECT_EQ(One<std::int32_t>(kMax, 1, ecclInt32, ecclSum), -kMax - 1);
+  EXPECT_EQ(One<std::int8_t>(127, 1, ecclInt8, ecclSum), -128);
+  EXPECT_EQ(One<std::int32_t>(kMax, 2, ecclInt32, ecclProd), -2);
+  EXPECT_EQ(One<std::uint64_t>(~0ull, 2, ecclUint64, ecclSum), 1u);
 }
 
-TEST(Reduce, ANotANumberIsNeverLostInMinAndMax) {
+TEST(Combine, ANotANumberIsNeverLostInMinAndMax) {
   const float nan = std::nanf("");
   for (const ecclRedOp_t op : {ecclMin, ecclMax}) {
-    EXPECT_TRUE(std::isnan(Combine(nan, 1.0f, ecclFloat32, op)));
-    EXPECT_TRUE(std::isnan(Combine(1.0f, nan, ecclFloat32, op)));
+    EXPECT_TRUE(std::isnan(One(nan, 1.0f, ecclFloat32, op)));
+    EXPECT_TRUE(std::isnan(One(1.0f, nan, ecclFloat32, op)));
+  }
+}
+
+// Random bits, so that NaNs of all kinds, infinities and subnormals are among the elements; at odd
+// addresses; into a third buffer, the first and the second.
+TEST(Combine, GivesTheSameBitsWithEverySetOfInstructionsAndInEveryPlace) {
+  constexpr std::size_t kCount = 1003;
+  std::mt19937_64 random(7);
+  std::vector<std::byte> first(kCount * 8 + 1), second(kCount * 8 + 1);
+  for (std::byte& byte : first) byte = static_cast<std::byte>(random());
+  for (std::byte& byte : second) byte = static_cast<std::byte>(random());
+  for (int type = ecclInt8; type <= ecclBfloat16; ++type) {
+    const std::size_t bytes = kCount * SizeOf(static_cast<ecclDataType_t>(type));
+    for (int op = ecclSum; op <= ecclAvg; ++op) {
+      std::vector<std::vector<std::byte>> results;
+      for (const bool wide : {false, true}) {
+        UseWideInstructions(wide);
+        for (int place = 0; place < 3; ++place) {
+          std::vector<std::byte> a = first, b = second, c(first.size());
+          std::byte* to = place == 0 ? c.data() : place == 1 ? a.data() : b.data();
+          Combine(to + 1, a.data() + 1, b.data() + 1, kCount, static_cast<ecclDataType_t>(type),
+                  static_cast<ecclRedOp_t>(op));
+          results.emplace_back(to + 1, to + 1 + bytes);
+        }
+      }
+      for (std::size_t i = 1; i < results.size(); ++i) {
+        EXPECT_TRUE(results[i] == results[0])
+            << NameOf(static_cast<ecclDataType_t>(type)) << " "
+            << NameOf(static_cast<ecclRedOp_t>(op)) << ", way " << i;
+      }
+    }
+  }
+}
+
+TEST(StreamCopy, CopiesAnyBytesBetweenAnyAddresses) {
+  std::vector<std::byte> from(5000);
+  std::mt19937_64 random(7);
+  for (std::byte& byte : from) byte = static_cast<std::byte>(random());
+  for (const std::size_t size : {0, 1, 63, 64, 65, 127, 200, 4096, 4900}) {
+    for (std::size_t shift = 0; shift < 66; shift += 5) {
+      std::vector<std::byte> to(5100), expected(5100);
+      std::memcpy(expected.data() + shift, from.data() + 3, size);
+      StreamCopy(to.data() + shift, from.data() + 3, size);
+      EXPECT_TRUE(to == expected) << size << " bytes to " << shift;
+    }
   }
 }
 

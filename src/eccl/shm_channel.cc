@@ -49,23 +49,16 @@ struct ShmSegment::Header {
   Bell bell;
 };
 
-// Single producer, single consumer. The counters only grow; each has a cache line of its own.
-struct ShmSegment::Ring {
-  alignas(64) std::atomic<std::uint64_t> written;
-  alignas(64) std::atomic<std::uint64_t> read;
-  alignas(64) std::byte data[1];
-};
-
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
 
 namespace {
-constexpr std::size_t kRingHead = 128;
+constexpr std::size_t kRingHead = sizeof(ShmRing) - 64;
 }
 
-ShmSegment::Ring* ShmSegment::ring(int index) const {
+ShmRing* ShmSegment::ring(int index) const {
   auto* first = static_cast<std::byte*>(memory_) + sizeof(Header);
-  return reinterpret_cast<Ring*>(first + static_cast<std::size_t>(index) *
-                                             (kRingHead + header()->ring_bytes));
+  return reinterpret_cast<ShmRing*>(first + static_cast<std::size_t>(index) *
+                                                (kRingHead + header()->ring_bytes));
 }
 
 Bell* ShmSegment::bell() const { return &header()->bell; }
@@ -90,7 +83,7 @@ base::Result<std::shared_ptr<ShmSegment>> ShmSegment::Create(int rings, std::siz
   header->rings = static_cast<std::uint32_t>(rings);
   header->ring_bytes = ring_bytes;
   for (int i = 0; i < rings; ++i) {
-    Ring* ring = segment->ring(i);
+    ShmRing* ring = segment->ring(i);
     new (&ring->written) std::atomic<std::uint64_t>(0);
     new (&ring->read) std::atomic<std::uint64_t>(0);
   }
@@ -155,66 +148,41 @@ ShmSegment::~ShmSegment() {
   munmap(memory_, bytes_);
 }
 
-class ShmChannel : public Channel {
- public:
-  ShmChannel(std::shared_ptr<ShmSegment> own, int mine, std::shared_ptr<ShmSegment> peer,
-             int theirs)
-      : in_(own->ring(mine)),
-        out_(peer->ring(theirs)),
-        in_bytes_(own->header()->ring_bytes),
-        out_bytes_(peer->header()->ring_bytes),
-        own_(std::move(own)),
-        peer_(std::move(peer)) {}
+ShmChannel::ShmChannel(std::shared_ptr<ShmSegment> own, int mine, std::shared_ptr<ShmSegment> peer,
+                       int theirs)
+    : in_(own->ring(mine)),
+      out_(peer->ring(theirs)),
+      in_bytes_(own->header()->ring_bytes),
+      out_bytes_(peer->header()->ring_bytes),
+      own_(std::move(own)),
+      peer_(std::move(peer)) {}
 
-  base::Result<std::size_t> TrySend(std::span<const std::byte> data) override {
-    const std::uint64_t written = out_->written.load(std::memory_order_relaxed);
-    const std::uint64_t read = out_->read.load();
-    const std::size_t size =
-        std::min<std::size_t>({data.size(), out_bytes_ - (written - read), kPieceBytes});
-    if (size == 0) return size;
-    const std::size_t at = written & (out_bytes_ - 1);
-    const std::size_t first = std::min<std::size_t>(size, out_bytes_ - at);
-    std::memcpy(out_->data + at, data.data(), first);
-    std::memcpy(out_->data, data.data() + first, size - first);
-    out_->written.store(written + size);
-    peer_->bell()->Ring();
-    return size;
-  }
-
-  base::Result<std::size_t> TryReceive(std::span<std::byte> data) override {
-    const std::uint64_t read = in_->read.load(std::memory_order_relaxed);
-    const std::uint64_t written = in_->written.load();
-    const std::size_t size = std::min<std::size_t>({data.size(), written - read, kPieceBytes});
-    if (size == 0) return size;
-    const std::size_t at = read & (in_bytes_ - 1);
-    const std::size_t first = std::min<std::size_t>(size, in_bytes_ - at);
-    std::memcpy(data.data(), in_->data + at, first);
-    std::memcpy(data.data() + first, in_->data, size - first);
-    in_->read.store(read + size);
-    peer_->bell()->Ring();
-    return size;
-  }
-
-  int poll_fd() const override { return -1; }
-  const char* name() const override { return "shm"; }
-
- private:
-  ShmSegment::Ring* in_;
-  ShmSegment::Ring* out_;
-  std::uint64_t in_bytes_;
-  std::uint64_t out_bytes_;
-  std::shared_ptr<ShmSegment> own_;
-  std::shared_ptr<ShmSegment> peer_;
-};
-
-base::Result<std::unique_ptr<Channel>> MakeShmChannel(std::shared_ptr<ShmSegment> own, int mine,
-                                                      std::shared_ptr<ShmSegment> peer,
-                                                      int theirs) {
+base::Result<std::unique_ptr<ShmChannel>> ShmChannel::Make(std::shared_ptr<ShmSegment> own,
+                                                           int mine,
+                                                           std::shared_ptr<ShmSegment> peer,
+                                                           int theirs) {
   if (mine < 0 || mine >= own->rings() || theirs < 0 || theirs >= peer->rings()) {
     return Status(Code::kInternal, "no such ring in the shared memory");
   }
-  return std::unique_ptr<Channel>(
-      std::make_unique<ShmChannel>(std::move(own), mine, std::move(peer), theirs));
+  return std::unique_ptr<ShmChannel>(new ShmChannel(std::move(own), mine, std::move(peer), theirs));
+}
+
+base::Result<std::size_t> ShmChannel::TrySend(std::span<const std::byte> data) {
+  const auto room = Room();
+  const std::size_t size = std::min({data.size(), room.size(), kPieceBytes});
+  if (size == 0) return size;
+  std::memcpy(room.data(), data.data(), size);
+  Filled(size);
+  return size;
+}
+
+base::Result<std::size_t> ShmChannel::TryReceive(std::span<std::byte> data) {
+  const auto arrived = Arrived();
+  const std::size_t size = std::min({data.size(), arrived.size(), kPieceBytes});
+  if (size == 0) return size;
+  std::memcpy(data.data(), arrived.data(), size);
+  Taken(size);
+  return size;
 }
 
 }  // namespace regatta::eccl

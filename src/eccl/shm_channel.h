@@ -12,6 +12,14 @@
 
 namespace regatta::eccl {
 
+// One direction of one pair: single producer, single consumer. The counters of bytes only grow;
+// each has a cache line of its own.
+struct ShmRing {
+  alignas(64) std::atomic<std::uint64_t> written;
+  alignas(64) std::atomic<std::uint64_t> read;
+  alignas(64) std::byte data[1];
+};
+
 // The memory in which one rank receives from its peers on the same host: its bell and one ring a
 // peer. It is a memfd, opened by peers through /proc/<pid>/fd, so there is never a file that a
 // killed process could leave behind. Ranks that are threads of one process share one mapping.
@@ -38,11 +46,10 @@ class ShmSegment {
  private:
   friend class ShmChannel;
   struct Header;
-  struct Ring;
   ShmSegment(base::UniqueFd fd, void* memory, std::size_t bytes)
       : fd_(std::move(fd)), memory_(memory), bytes_(bytes) {}
   Header* header() const { return static_cast<Header*>(memory_); }
-  Ring* ring(int index) const;
+  ShmRing* ring(int index) const;
 
   base::UniqueFd fd_;
   void* memory_;
@@ -50,7 +57,75 @@ class ShmSegment {
 };
 
 // Receives from ring `mine` of this rank's segment and sends into ring `theirs` of the peer's.
-base::Result<std::unique_ptr<Channel>> MakeShmChannel(std::shared_ptr<ShmSegment> own, int mine,
-                                                      std::shared_ptr<ShmSegment> peer, int theirs);
+class ShmChannel final : public Channel {
+ public:
+  // kInternal when there is no such ring.
+  static base::Result<std::unique_ptr<ShmChannel>> Make(std::shared_ptr<ShmSegment> own, int mine,
+                                                        std::shared_ptr<ShmSegment> peer,
+                                                        int theirs);
+
+  base::Result<std::size_t> TrySend(std::span<const std::byte> data) override;
+  base::Result<std::size_t> TryReceive(std::span<std::byte> data) override;
+  void EndSend() override { written_ = NextLine(written_); }
+  void EndReceive() override { read_ = NextLine(read_); }
+  ShmChannel* shm() override { return this; }
+  int poll_fd() const override { return -1; }
+  const char* name() const override { return "shm"; }
+
+  // --- without a copy ---
+  // Free memory at the place to write next, in one piece; empty when there is none.
+  std::span<std::byte> Room() {
+    std::size_t free = FreeLines();
+    if (free == 0) {
+      peer_read_ = out_->read.load();
+      free = FreeLines();
+    }
+    const std::size_t at = written_ & (out_bytes_ - 1);
+    return {out_->data + at, free < out_bytes_ - at ? free : out_bytes_ - at};
+  }
+  // `bytes` of the room are filled, and the peer is told.
+  void Filled(std::size_t bytes) {
+    written_ += bytes;
+    out_->written.store(written_);
+    peer_->bell()->Ring();
+  }
+  // What the peer wrote, in one piece; empty when there is nothing.
+  std::span<const std::byte> Arrived() {
+    if (peer_written_ <= read_) peer_written_ = in_->written.load();
+    if (peer_written_ <= read_) return {};  // the end of a line may be skipped before it is written
+    const std::size_t at = read_ & (in_bytes_ - 1);
+    const std::size_t there = peer_written_ - read_;
+    return {in_->data + at, there < in_bytes_ - at ? there : in_bytes_ - at};
+  }
+  // `bytes` of what arrived are no longer needed, and the peer is told.
+  void Taken(std::size_t bytes) {
+    read_ += bytes;
+    in_->read.store(read_);
+    peer_->bell()->Ring();
+  }
+
+ private:
+  ShmChannel(std::shared_ptr<ShmSegment> own, int mine, std::shared_ptr<ShmSegment> peer,
+             int theirs);
+  // In whole lines: at the end of a message the peer's counter is within one, and this end's may
+  // already be one further than it.
+  std::size_t FreeLines() const {
+    const std::uint64_t used = written_ - peer_read_;
+    return used >= out_bytes_ ? 0 : (out_bytes_ - used) & ~std::uint64_t{63};
+  }
+  static std::uint64_t NextLine(std::uint64_t at) { return (at + 63) & ~std::uint64_t{63}; }
+
+  ShmRing* in_;
+  ShmRing* out_;
+  std::uint64_t in_bytes_;
+  std::uint64_t out_bytes_;
+  std::uint64_t written_ = 0;
+  std::uint64_t read_ = 0;
+  // As last seen: the shared counters are looked at only when these no longer suffice.
+  std::uint64_t peer_read_ = 0;
+  std::uint64_t peer_written_ = 0;
+  std::shared_ptr<ShmSegment> own_;
+  std::shared_ptr<ShmSegment> peer_;
+};
 
 }  // namespace regatta::eccl

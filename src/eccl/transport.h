@@ -10,6 +10,8 @@
 
 namespace regatta::eccl {
 
+class ShmChannel;
+
 // A two-way stream of bytes to one peer. What is sent arrives whole and in order. Never blocks;
 // Links does the waiting, with deadline and abort. Used by one thread at each end. The contract
 // test (transport_test.cc) runs over every implementation.
@@ -22,6 +24,12 @@ class Channel {
   // How many bytes came, 0 when there are none now. kUnavailable as above, after everything that
   // the peer sent has been received.
   virtual base::Result<std::size_t> TryReceive(std::span<std::byte> data) = 0;
+  // Both ends call these where a message ends, so that a wire made of memory can begin the next one
+  // at a line's start: an element of up to 8 bytes then never lies across the end of the ring.
+  virtual void EndSend() {}
+  virtual void EndReceive() {}
+  // The wire's memory, where it has some: what arrives is read, and what leaves is written, there.
+  virtual ShmChannel* shm() { return nullptr; }
   // The descriptor to poll before trying again, or -1: then the peer rings this rank's bell.
   virtual int poll_fd() const = 0;
   virtual const char* name() const = 0;

@@ -32,7 +32,7 @@ void MakePair(const std::string& wire, Pair* pair) {
     for (int i = 0; i < 2; ++i) {
       auto opened = ShmSegment::Open(segments[1 - i]->Ticket());
       ASSERT_TRUE(opened.ok()) << opened.status().ToString();
-      pair->ends[i] = *MakeShmChannel(segments[i], 0, *opened, 0);
+      pair->ends[i] = *ShmChannel::Make(segments[i], 0, *opened, 0);
       pair->waiters[i].UseBell(segments[i]->bell());
     }
     return;

@@ -16,7 +16,8 @@ constexpr TypeRow kTypes[] = {{"int8", 1},    {"uint8", 1},   {"int32", 4},   {"
                               {"float64", 8}, {"bfloat16", 2}};
 constexpr const char* kOps[] = {"sum", "prod", "max", "min", "avg"};
 constexpr const char* kKinds[] = {"?",         "allreduce", "allgather", "reducescatter",
-                                  "broadcast", "alltoall",  "barrier",   "send/recv"};
+                                  "broadcast", "alltoall",  "barrier",   "send/recv",
+                                  "reduce",    "gather",    "scatter"};
 constexpr std::uint32_t kMagic = 0x504f4345;  // "ECOP", little-endian
 
 const TypeRow* Row(ecclDataType_t type) {
@@ -40,10 +41,12 @@ std::string OpDescriptor::ToString() const {
   std::string text = std::string(NameOf(kind)) + " #" + std::to_string(sequence);
   if (kind == OpKind::kBarrier) return text;
   text += std::string(" (") + NameOf(type) + " x " + std::to_string(count);
-  if (kind == OpKind::kAllReduce || kind == OpKind::kReduceScatter) {
+  if (kind == OpKind::kAllReduce || kind == OpKind::kReduceScatter || kind == OpKind::kReduce) {
     text += std::string(", ") + NameOf(op);
   }
-  if (kind == OpKind::kBroadcast) text += ", root " + std::to_string(root);
+  const bool rooted = kind == OpKind::kBroadcast || kind == OpKind::kReduce ||
+                      kind == OpKind::kGather || kind == OpKind::kScatter;
+  if (rooted) text += ", root " + std::to_string(root);
   return text + ")";
 }
 

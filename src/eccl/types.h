@@ -22,6 +22,9 @@ enum class OpKind : std::uint8_t {
   kAllToAll,
   kBarrier,
   kSendRecv,
+  kReduce,
+  kGather,
+  kScatter,
 };
 const char* NameOf(OpKind kind);
 

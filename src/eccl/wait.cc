@@ -19,6 +19,7 @@ namespace {
 constexpr int kMaxSpin = 1500;
 constexpr int kMinSpin = 16;
 constexpr int kYields = 8;
+constexpr auto kWorthSpinning = std::chrono::microseconds(30);
 
 // Shared between processes, hence without FUTEX_PRIVATE_FLAG.
 void FutexWait(std::atomic<std::uint32_t>* word, std::uint32_t expected,
@@ -67,22 +68,27 @@ void Waiter::SetLocalRanks(int ranks) {
 
 bool Waiter::Pause() {
   const int turn = turns_++;
+  if (turn == kMinSpin) since_ = std::chrono::steady_clock::now();
   if (turn < spin_limit_) {
     CpuRelax();
     return true;
   }
-  // Spinning did not pay off this time: spin less the next time.
-  if (turn == spin_limit_) spin_limit_ = std::min(max_spin_, std::max(kMinSpin, spin_limit_ / 2));
-  if (turn < max_spin_ + kYields) {
+  if (turn < spin_limit_ + kYields) {
     sched_yield();
-    turns_ = std::max(turns_, max_spin_);
     return true;
   }
   return false;
 }
 
+// What a wait took says whether spinning to its end would have been worth it, also when this one
+// slept: a limit that only shrank when spinning failed would keep a rank asleep for ever, whose
+// peer is always a little later than the least of spins.
 void Waiter::Stop() {
-  if (turns_ > 0 && turns_ <= spin_limit_) spin_limit_ = std::min(max_spin_, spin_limit_ * 2);
+  if (turns_ > kMinSpin) {
+    const bool short_wait = std::chrono::steady_clock::now() - since_ < kWorthSpinning;
+    spin_limit_ = short_wait ? std::min(max_spin_, spin_limit_ * 2)
+                             : std::min(max_spin_, std::max(kMinSpin, spin_limit_ / 2));
+  }
   turns_ = 0;
 }
 

@@ -62,6 +62,7 @@ class Waiter {
   Bell* bell_ = &own_bell_;
   base::UniqueFd wake_fd_;
   int turns_ = 0;
+  std::chrono::steady_clock::time_point since_{};  // when this wait began, if it is not a short one
   int spin_limit_;
   int max_spin_;
 };
