@@ -1,5 +1,7 @@
 #include "eccl/executor.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 #include <cstring>
 
@@ -21,8 +23,17 @@ constexpr std::size_t kWindow = 3;
 constexpr std::size_t kPieceBytes = 16u << 10;
 // What two passes over memory work on, so that the second finds it in the nearest cache.
 constexpr std::size_t kStripBytes = 4u << 10;
-// Results of calls with more data than this are stored past the caches.
-constexpr std::size_t kStreamBytes = 4u << 20;
+
+// Results of calls with more data than this are stored past the caches: before, they still find
+// room in the largest one, and storing past it costs half as much again.
+std::size_t StreamBytes() {
+  constexpr std::size_t kUsual = 32u << 20;
+#ifdef _SC_LEVEL3_CACHE_SIZE
+  static const std::int64_t size = sysconf(_SC_LEVEL3_CACHE_SIZE);
+  if (size > 0) return static_cast<std::size_t>(size);
+#endif
+  return kUsual;
+}
 
 void Copy(std::byte* to, const std::byte* from, std::size_t bytes, bool stream) {
   if (bytes == 0 || to == from) return;
@@ -55,7 +66,7 @@ class Executor::Execution {
     const OpKind kind = call.descriptor.kind;
     const std::size_t least = kind == OpKind::kAllToAll || kind == OpKind::kBarrier ? 1 : 0;
     blocks_ = std::max(least, (longest + block_ - 1) / block_);
-    stream_ = total >= kStreamBytes;
+    stream_ = total >= StreamBytes();
     window_ = std::min(kWindow, blocks_);
     states_.resize(window_ * steps_);
     over_.resize(window_);
