@@ -107,9 +107,11 @@ class Case(unittest.TestCase):
     def end_all(self):
         """Ends what a failed test left: our own processes, and the replicas by their shims."""
         for process in self.processes:
-            if process.poll() is None:
-                process.kill()
-            process.communicate()
+            died = process.poll() not in (None, 0) and not process.stderr.closed
+            process.kill()
+            err = process.communicate()[1]
+            if died:
+                print(f"{process.args} ended by itself with {process.returncode}:\n{err}")
         # Until none is found: what was just about to fork is seen in the next look.
         while self.end_strays():
             pass

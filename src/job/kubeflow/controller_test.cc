@@ -242,7 +242,8 @@ TEST_F(TrainingJobsTest, WhatIgnoresTermIsKilledAfterItsGrace) {
   const std::string id = Create(yaml);
   ASSERT_TRUE(Wait([&] { return Lines("starts").size() == 2; }));
   ASSERT_TRUE(jobs_->Suspend(id, true, false).ok());
-  for (const Json& replica : WaitFor(id, "suspended")["replicas"]) {
+  const Json job = WaitFor(id, "suspended");
+  for (const Json& replica : job["replicas"]) {
     EXPECT_EQ(replica["signal"], 9) << replica;
   }
 }
