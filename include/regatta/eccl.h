@@ -119,7 +119,7 @@ typedef struct {
 typedef struct {
   uint64_t sequence;     /* 1 for the first collective of the communicator */
   const char* operation; /* "allreduce" */
-  const char* algorithm; /* "ring", "doubling", "pairwise", ... */
+  const char* algorithm; /* "ring", "doubling", "flat" (small, in shared memory), ... */
   const char* transport; /* "shm", "tcp", "shm+tcp", "none" for one rank */
   int64_t microseconds;  /* from call to return */
 } ecclOpInfo_t;

@@ -10,6 +10,7 @@
 #include <thread>
 
 #include "eccl/half.h"
+#include "eccl/testing/ranks.h"
 #include "eccl/types.h"
 #include "regatta/eccl.h"
 
@@ -20,36 +21,6 @@ constexpr ecclDataType_t kTypes[] = {ecclInt8,    ecclUint8,   ecclInt32,   eccl
                                      ecclInt64,   ecclUint64,  ecclFloat16, ecclFloat32,
                                      ecclFloat64, ecclBfloat16};
 constexpr ecclRedOp_t kOps[] = {ecclSum, ecclProd, ecclMax, ecclMin, ecclAvg};
-
-// Ranks as threads over one transport; each Run calls the function once a rank.
-class Ranks {
- public:
-  Ranks(int size, const char* transport, const char* algorithm = nullptr) : comms_(size) {
-    ecclConfig_t config = ECCL_CONFIG_INITIALIZER;
-    config.transport = transport;
-    config.algorithm = algorithm;
-    config.timeout_ms = 60'000;
-    const ecclResult_t result = ecclCommInitAll(comms_.data(), size, &config);
-    EXPECT_EQ(result, ecclSuccess) << ecclGetLastError(nullptr);
-  }
-  ~Ranks() {
-    Run([](int, ecclComm_t comm) { EXPECT_EQ(ecclCommDestroy(comm), ecclSuccess); });
-  }
-  template <typename Function>
-  void Run(Function function) {
-    std::vector<std::jthread> threads;
-    threads.reserve(comms_.size());
-    for (std::size_t rank = 0; rank < comms_.size(); ++rank) {
-      threads.emplace_back([&, rank] { function(static_cast<int>(rank), comms_[rank]); });
-    }
-  }
-  int size() const { return static_cast<int>(comms_.size()); }
-
- private:
-  std::vector<ecclComm_t> comms_;
-};
-
-void Expect(ecclResult_t result) { EXPECT_EQ(result, ecclSuccess) << ecclGetLastError(nullptr); }
 
 // Bytes at an odd address: buffers need no alignment.
 class Buffer {

@@ -4,6 +4,7 @@
 
 #include "base/fault.h"
 #include "eccl/peers.h"
+#include "eccl/ticks.h"
 
 namespace regatta::eccl {
 namespace {
@@ -57,7 +58,7 @@ Communicator::Communicator(int rank, int size, const Options& options)
       options_(options),
       sent_(static_cast<std::size_t>(size)),
       received_(static_cast<std::size_t>(size)) {
-  last_.operation = last_.algorithm = last_.transport = "none";
+  DurationOf(0);  // the rate is measured from now on
 }
 
 Communicator::~Communicator() = default;
@@ -103,6 +104,9 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
                                    options_.timeout);
   selector_ = std::make_unique<Selector>(rank_, size_, std::move(peers.hosts), options_.algorithm);
   executor_ = std::make_unique<Executor>(links_.get());
+  if (Flat::Usable(peers.segments.size()) && options_.algorithm.empty()) {
+    flat_ = std::make_unique<Flat>(links_.get(), std::move(peers.segments));
+  }
   if (bootstrap) monitor_ = std::make_unique<Monitor>(health_.get(), bootstrap->TakeSockets());
   return Status();
 }
@@ -111,7 +115,12 @@ Status Communicator::state() const { return health_->failed() ? health_->failure
 
 ecclOpInfo_t Communicator::last_op() const {
   const std::lock_guard lock(last_mutex_);
-  return last_;
+  const auto took = std::chrono::duration_cast<std::chrono::microseconds>(DurationOf(last_.ticks));
+  return {.sequence = last_.sequence,
+          .operation = last_.operation,
+          .algorithm = last_.algorithm,
+          .transport = last_.transport,
+          .microseconds = took.count()};
 }
 
 void Communicator::Leave() {
@@ -130,7 +139,7 @@ void Communicator::Abort() {
 
 Status Communicator::Collective(Call call) {
   const std::lock_guard lock(call_mutex_);
-  const auto start = Clock::now();
+  const std::uint64_t start = Ticks();
   OpDescriptor& descriptor = call.descriptor;
   descriptor.sequence = ++sequence_;
   if (health_->failed()) return Finish(descriptor, health_->failure(), start);
@@ -148,17 +157,29 @@ Status Communicator::Collective(Call call) {
   return Finish(descriptor, plan.program.algorithm, start);
 }
 
+template <typename Run>
+Status Communicator::Small(OpDescriptor descriptor, Run run) {
+  const std::lock_guard lock(call_mutex_);
+  const std::uint64_t start = Ticks();
+  descriptor.sequence = ++sequence_;
+  if (health_->failed()) return Finish(descriptor, health_->failure(), start);
+  health_->Enter(descriptor);
+  REGATTA_FAULT("eccl.collective.enter");
+  const Status status = run(*flat_, descriptor);
+  if (!status.ok()) return Finish(descriptor, status, start);
+  return Finish(descriptor, "flat", start);
+}
+
 Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
-                            Clock::time_point start) {
+                            std::uint64_t start) {
   if (result.ok()) {
     health_->Leave();
     const std::lock_guard lock(last_mutex_);
-    last_.sequence = descriptor.sequence;
-    last_.operation = NameOf(descriptor.kind);
-    last_.algorithm = *result;
-    last_.transport = links_->transport_name();
-    last_.microseconds =
-        std::chrono::duration_cast<std::chrono::microseconds>(Clock::now() - start).count();
+    last_ = {.sequence = descriptor.sequence,
+             .operation = NameOf(descriptor.kind),
+             .algorithm = *result,
+             .transport = links_->transport_name(),
+             .ticks = Ticks() - start};
     return Status();
   }
   const std::string call = descriptor.ToString() + " on rank " + std::to_string(rank_);
@@ -171,24 +192,38 @@ Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<c
 
 Status Communicator::AllReduce(const void* send, void* receive, std::size_t count,
                                ecclDataType_t type, ecclRedOp_t op) {
+  const OpDescriptor descriptor{.kind = OpKind::kAllReduce, .type = type, .op = op, .count = count};
+  const auto* input = static_cast<const std::byte*>(send);
+  auto* output = static_cast<std::byte*>(receive);
+  if (IsSmall(count * SizeOf(type))) {
+    return Small(descriptor, [&](Flat& flat, const OpDescriptor& call) {
+      return flat.AllReduce(call, input, output);
+    });
+  }
   const std::vector<Extent> whole = EqualParts(1, count, SizeOf(type));
-  return Collective(
-      {.descriptor = {.kind = OpKind::kAllReduce, .type = type, .op = op, .count = count},
-       .input = static_cast<const std::byte*>(send),
-       .output = static_cast<std::byte*>(receive),
-       .input_parts = whole,
-       .output_parts = whole});
+  return Collective({.descriptor = descriptor,
+                     .input = input,
+                     .output = output,
+                     .input_parts = whole,
+                     .output_parts = whole});
 }
 
 Status Communicator::AllGather(const void* send, void* receive, std::span<const std::size_t> counts,
                                ecclDataType_t type) {
   const std::vector<Extent> parts = Parts(counts, SizeOf(type));
   const std::size_t own = parts[static_cast<std::size_t>(rank_)].bytes;
-  return Collective({.descriptor = {.kind = OpKind::kAllGather,
-                                    .type = type,
-                                    .count = Total(parts) / SizeOf(type)},
-                     .input = static_cast<const std::byte*>(send),
-                     .output = static_cast<std::byte*>(receive),
+  const OpDescriptor descriptor{
+      .kind = OpKind::kAllGather, .type = type, .count = Total(parts) / SizeOf(type)};
+  const auto* input = static_cast<const std::byte*>(send);
+  auto* output = static_cast<std::byte*>(receive);
+  if (IsSmall(std::ranges::max(parts, {}, &Extent::bytes).bytes)) {
+    return Small(descriptor, [&](Flat& flat, const OpDescriptor& call) {
+      return flat.AllGather(call, input, output, parts);
+    });
+  }
+  return Collective({.descriptor = descriptor,
+                     .input = input,
+                     .output = output,
                      .input_parts = OnlyPart(rank_, size_, own),
                      .output_parts = parts});
 }
@@ -196,12 +231,20 @@ Status Communicator::AllGather(const void* send, void* receive, std::span<const 
 Status Communicator::ReduceScatter(const void* send, void* receive, std::size_t count,
                                    ecclDataType_t type, ecclRedOp_t op) {
   const std::size_t width = SizeOf(type);
-  return Collective(
-      {.descriptor = {.kind = OpKind::kReduceScatter, .type = type, .op = op, .count = count},
-       .input = static_cast<const std::byte*>(send),
-       .output = static_cast<std::byte*>(receive),
-       .input_parts = EqualParts(size_, count, width),
-       .output_parts = OnlyPart(rank_, size_, count * width)});
+  const OpDescriptor descriptor{
+      .kind = OpKind::kReduceScatter, .type = type, .op = op, .count = count};
+  const auto* input = static_cast<const std::byte*>(send);
+  auto* output = static_cast<std::byte*>(receive);
+  if (IsSmall(count * width * static_cast<std::size_t>(size_))) {
+    return Small(descriptor, [&](Flat& flat, const OpDescriptor& call) {
+      return flat.ReduceScatter(call, input, output);
+    });
+  }
+  return Collective({.descriptor = descriptor,
+                     .input = input,
+                     .output = output,
+                     .input_parts = EqualParts(size_, count, width),
+                     .output_parts = OnlyPart(rank_, size_, count * width)});
 }
 
 Status Communicator::Broadcast(const void* send, void* receive, std::size_t count,
@@ -274,15 +317,18 @@ Status Communicator::AllToAll(const void* send, std::span<const std::size_t> sen
 }
 
 Status Communicator::Barrier() {
-  return Collective({.descriptor = {.kind = OpKind::kBarrier, .type = ecclUint8},
-                     .input_parts = {{}},
-                     .output_parts = {{}}});
+  const OpDescriptor descriptor{.kind = OpKind::kBarrier, .type = ecclUint8};
+  if (IsSmall(0)) {
+    return Small(descriptor,
+                 [](Flat& flat, const OpDescriptor& call) { return flat.Barrier(call); });
+  }
+  return Collective({.descriptor = descriptor, .input_parts = {{}}, .output_parts = {{}}});
 }
 
 Status Communicator::SendReceive(const void* send, Message out, void* receive, Message in,
                                  ecclDataType_t type) {
   const std::lock_guard lock(call_mutex_);
-  const auto start = Clock::now();
+  const std::uint64_t start = Ticks();
   OpDescriptor sending{.kind = OpKind::kSendRecv, .type = type, .count = out.count};
   OpDescriptor receiving{.kind = OpKind::kSendRecv, .type = type, .count = in.count};
   if (out.peer >= 0) sending.sequence = ++sent_[static_cast<std::size_t>(out.peer)];

@@ -7,6 +7,7 @@
 
 #include "base/status.h"
 #include "eccl/executor.h"
+#include "eccl/flat.h"
 #include "eccl/links.h"
 #include "eccl/monitor.h"
 #include "eccl/options.h"
@@ -65,8 +66,12 @@ class Communicator {
   // Runs one collective: gives it its number, picks a plan, runs it, and decides what a failure
   // means for the communicator.
   base::Status Collective(Call call);
+  // The same for a call so small that a program is not worth it: `run(flat, descriptor)` does it.
+  template <typename Run>
+  base::Status Small(OpDescriptor descriptor, Run run);
+  bool IsSmall(std::size_t bytes) const { return flat_ != nullptr && flat_->Fits(bytes); }
   base::Status Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
-                      Clock::time_point start);
+                      std::uint64_t start);
 
   const int rank_;
   const int size_;
@@ -77,12 +82,21 @@ class Communicator {
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<Selector> selector_;
   std::unique_ptr<Executor> executor_;
+  std::unique_ptr<Flat>
+      flat_;               // null where not all ranks share memory, or another way is asked for
   std::mutex call_mutex_;  // held during a collective
   std::uint64_t sequence_ = 0;
   std::vector<std::uint64_t> sent_;  // send/receive sequence numbers, by peer
   std::vector<std::uint64_t> received_;
+  struct LastOp {
+    std::uint64_t sequence = 0;
+    const char* operation = "none";
+    const char* algorithm = "none";
+    const char* transport = "none";
+    std::uint64_t ticks = 0;
+  };
   mutable std::mutex last_mutex_;
-  ecclOpInfo_t last_{};
+  LastOp last_;
 };
 
 }  // namespace regatta::eccl

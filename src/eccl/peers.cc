@@ -6,7 +6,6 @@
 
 #include "base/file.h"
 #include "base/log.h"
-#include "eccl/shm_channel.h"
 
 namespace regatta::eccl {
 namespace {
@@ -149,27 +148,32 @@ class Connector {
   Status OpenMemory(const Status& mine) {
     const auto size = static_cast<std::size_t>(options_.size);
     BASE_ASSIGN_OR_RETURN(const auto tickets, Gather(mine, segment_ ? segment_->Ticket() : ""));
-    opened_.resize(size);
+    std::vector<std::shared_ptr<ShmSegment>>& opened = peers_.segments;
+    opened.resize(size);
     std::string could(size, '0');
     for (const int rank : neighbours_) {
       const auto at = static_cast<std::size_t>(rank);
       if (rank == options_.rank || tickets[at].empty() || segment_ == nullptr) continue;
-      auto opened = ShmSegment::Open(tickets[at]);
-      if (opened.ok()) {
-        opened_[at] = *std::move(opened);
+      auto segment = ShmSegment::Open(tickets[at]);
+      if (segment.ok()) {
+        opened[at] = *std::move(segment);
         could[at] = '1';
       } else {
         base::Log(base::LogLevel::kInfo, "eccl", "no shared memory with a rank on this host",
-                  {{"rank", peers_.names[at]}, {"why", opened.status().message()}});
+                  {{"rank", peers_.names[at]}, {"why", segment.status().message()}});
       }
     }
     BASE_ASSIGN_OR_RETURN(const auto all, Gather(Status(), could));
     for (std::size_t rank = 0; rank < size; ++rank) {
+      const std::string everybody_else =
+          std::string(rank, '1') + '0' + std::string(size - rank - 1, '1');
+      all_share_ = all_share_ && all[rank] == everybody_else;
       const bool both = all[rank].size() == size && could[rank] == '1' &&
                         all[rank][static_cast<std::size_t>(options_.rank)] == '1';
-      if (!both) opened_[rank].reset();
+      if (!both) opened[rank].reset();
     }
     if (segment_) segment_->Seal();
+    opened[static_cast<std::size_t>(options_.rank)] = segment_;
     return Status();
   }
 
@@ -177,8 +181,8 @@ class Connector {
     peers_.channels.resize(static_cast<std::size_t>(options_.size));
     int local = 1;
     for (const int rank : neighbours_) {
-      auto& opened = opened_[static_cast<std::size_t>(rank)];
-      if (opened == nullptr) continue;
+      const auto& opened = peers_.segments[static_cast<std::size_t>(rank)];
+      if (opened == nullptr || rank == options_.rank) continue;
       auto channel = ShmChannel::Make(segment_, RingOf(options_.rank, rank), opened,
                                       RingOf(rank, options_.rank));
       if (!channel.ok()) return channel.status();
@@ -186,6 +190,7 @@ class Connector {
       ++local;
     }
     if (local > 1) waiter_->UseBell(segment_->bell());
+    if (!all_share_) peers_.segments.clear();
     // Ranks on this host compete for its processors, however they talk to each other.
     const std::string& boot_id = endpoints_[static_cast<std::size_t>(options_.rank)].boot_id;
     waiter_->SetLocalRanks(static_cast<int>(
@@ -249,7 +254,7 @@ class Connector {
   std::vector<Endpoint> endpoints_;
   std::vector<int> neighbours_;  // ranks that may share memory with this one, and itself
   std::shared_ptr<ShmSegment> segment_;
-  std::vector<std::shared_ptr<ShmSegment>> opened_;
+  bool all_share_ = true;  // every rank could open everybody's memory
   Peers peers_;
 };
 

@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "eccl/bootstrap.h"
+#include "eccl/shm_channel.h"
 #include "eccl/transport.h"
 #include "eccl/wait.h"
 
@@ -28,6 +29,8 @@ struct Peers {
   std::vector<std::unique_ptr<Channel>> channels;  // by rank; null for this rank
   std::vector<std::string> names;                  // by rank: "rank 3 (host web-1, pid 4242)"
   std::vector<std::vector<int>> hosts;             // ranks by host, as the lowest rank comes
+  // By rank, this one too; empty unless every rank shares memory with every other one.
+  std::vector<std::shared_ptr<ShmSegment>> segments;
 };
 
 // Connects this rank with every other one: through shared memory where both ends could really open

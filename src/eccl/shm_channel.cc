@@ -22,7 +22,7 @@ using base::Status;
 
 namespace {
 
-constexpr std::uint64_t kShmMagic = 0x31304d48534c4345;  // "ECLSHM01"
+constexpr std::uint64_t kShmMagic = 0x32304d48534c4345;  // "ECLSHM02"
 constexpr std::size_t kNonceBytes = 16;
 // One TrySend or TryReceive moves at most this, so that the peer starts to work on the first part
 // while the next is being copied.
@@ -47,6 +47,7 @@ struct ShmSegment::Header {
   std::uint32_t rings;
   std::uint64_t ring_bytes;
   Bell bell;
+  ShmSlot slots[2];
 };
 
 static_assert(std::atomic<std::uint64_t>::is_always_lock_free);
@@ -62,6 +63,7 @@ ShmRing* ShmSegment::ring(int index) const {
 }
 
 Bell* ShmSegment::bell() const { return &header()->bell; }
+ShmSlot* ShmSegment::slot(std::uint64_t number) const { return &header()->slots[number % 2]; }
 int ShmSegment::rings() const { return static_cast<int>(header()->rings); }
 
 base::Result<std::shared_ptr<ShmSegment>> ShmSegment::Create(int rings, std::size_t ring_bytes) {

@@ -8,6 +8,7 @@
 #include "base/file.h"
 #include "base/status.h"
 #include "eccl/transport.h"
+#include "eccl/types.h"
 #include "eccl/wait.h"
 
 namespace regatta::eccl {
@@ -20,9 +21,19 @@ struct ShmRing {
   alignas(64) std::byte data[1];
 };
 
-// The memory in which one rank receives from its peers on the same host: its bell and one ring a
-// peer. It is a memfd, opened by peers through /proc/<pid>/fd, so there is never a file that a
-// killed process could leave behind. Ranks that are threads of one process share one mapping.
+// Where one rank shows all others the values of a small call. One such, as its number says; what it
+// brings to the call after is in the other of two slots.
+struct alignas(64) ShmSlot {
+  static constexpr std::size_t kDataBytes = 16u << 10;
+  std::atomic<std::uint64_t> number;
+  std::byte call[OpDescriptor::kWireBytes];
+  std::byte data[kDataBytes];  // begins in the line of the number: a few bytes cost nothing more
+};
+
+// The memory in which one rank receives from its peers on the same host: its bell, its two slots
+// and one ring a peer. It is a memfd, opened by peers through /proc/<pid>/fd, so there is never a
+// file that a killed process could leave behind. Ranks that are threads of one process share one
+// mapping.
 class ShmSegment {
  public:
   // `rings` inbound rings of `ring_bytes` (a power of two) each. The memory is reserved now:
@@ -39,6 +50,8 @@ class ShmSegment {
   ShmSegment& operator=(const ShmSegment&) = delete;
 
   Bell* bell() const;
+  // The slot of the small call with this number.
+  ShmSlot* slot(std::uint64_t number) const;
   int rings() const;
   // No more peers will open it: the descriptor can go.
   void Seal() { fd_.Reset(); }
