@@ -49,7 +49,8 @@
  *   ECCL_INIT_TIMEOUT_MS   how long ranks may start apart (default 300000)
  *   ECCL_HOST              the address this rank tells others to reach it at
  *   ECCL_HOST_ID           ranks with different ones count as being on different hosts
- *   ECCL_SHM_RING_BYTES    size of one shared-memory ring (default 262144, a power of two)
+ *   ECCL_SHM_RING_BYTES    size of one shared-memory ring, a power of two (default: 2 MiB, less
+ * when more than four ranks share a host or the process has many communicators)
  */
 
 #include <stddef.h>

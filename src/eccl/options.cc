@@ -70,7 +70,7 @@ base::Result<Options> ReadOptions(const ecclConfig_t* given) {
       const std::int64_t init_timeout,
       Number(config.init_timeout_ms, "ECCL_INIT_TIMEOUT_MS", 300'000, 1, 30 * kDay));
   BASE_ASSIGN_OR_RETURN(const std::int64_t ring,
-                        Number(0, "ECCL_SHM_RING_BYTES", 256 << 10, 4 << 10, 1 << 30));
+                        Number(0, "ECCL_SHM_RING_BYTES", 0, 4 << 10, 1 << 30));
   if ((ring & (ring - 1)) != 0) {
     return Status(Code::kInvalidArgument,
                   "ECCL_SHM_RING_BYTES is " + std::to_string(ring) + "; it is a power of two");

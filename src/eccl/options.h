@@ -19,7 +19,8 @@ struct Options {
   std::string job_token;
   std::string host;
   std::string host_id;
-  std::size_t ring_bytes = 256u << 10;
+  std::size_t ring_bytes =
+      0;  // of one shared-memory ring, a power of two; 0: by how many there are
 };
 
 // `config` may be null. kInvalidArgument names the variable or field and what it may be.

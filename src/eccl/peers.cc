@@ -133,8 +133,10 @@ class Connector {
 
   Status OfferMemory() {
     if (neighbours_.size() < 2) return Status();
-    auto segment =
-        ShmSegment::Create(static_cast<int>(neighbours_.size()) - 1, options_.ring_bytes);
+    const std::size_t rings = neighbours_.size() - 1;
+    auto segment = ShmSegment::Create(static_cast<int>(rings), options_.ring_bytes != 0
+                                                                   ? options_.ring_bytes
+                                                                   : ShmSegment::RingBytes(rings));
     if (segment.ok()) {
       segment_ = *std::move(segment);
       return Status();

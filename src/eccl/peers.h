@@ -21,7 +21,7 @@ struct PeerOptions {
   std::string host_id;  // ranks with different ones count as being on different hosts
   std::string host;     // what peers should reach this rank at; "": found out
   std::string key;
-  std::size_t ring_bytes = 256u << 10;
+  std::size_t ring_bytes = 0;  // as in Options
   Deadline deadline;
 };
 

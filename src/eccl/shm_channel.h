@@ -36,6 +36,11 @@ struct alignas(64) ShmSlot {
 // mapping.
 class ShmSegment {
  public:
+  // What one of so many rings of a communicator should have. The larger, the better: a line that
+  // the peer has read must leave the peer's cache before it is written again, and values can be
+  // passed on as they arrive while there is room. It is less where many ranks share a host, or this
+  // process has many communicators.
+  static std::size_t RingBytes(std::size_t rings);
   // `rings` inbound rings of `ring_bytes` (a power of two) each. The memory is reserved now:
   // kResourceExhausted here rather than a SIGBUS in mid-training.
   static base::Result<std::shared_ptr<ShmSegment>> Create(int rings, std::size_t ring_bytes);
@@ -59,14 +64,15 @@ class ShmSegment {
  private:
   friend class ShmChannel;
   struct Header;
-  ShmSegment(base::UniqueFd fd, void* memory, std::size_t bytes)
-      : fd_(std::move(fd)), memory_(memory), bytes_(bytes) {}
+  ShmSegment(base::UniqueFd fd, void* memory, std::size_t bytes, bool own)
+      : fd_(std::move(fd)), memory_(memory), bytes_(bytes), own_(own) {}
   Header* header() const { return static_cast<Header*>(memory_); }
   ShmRing* ring(int index) const;
 
   base::UniqueFd fd_;
   void* memory_;
   std::size_t bytes_;
+  bool own_;  // made here
 };
 
 // Receives from ring `mine` of this rank's segment and sends into ring `theirs` of the peer's.

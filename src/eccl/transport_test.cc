@@ -160,5 +160,17 @@ TEST(TcpChannel, DeliversEverythingBeforeItReportsThatThePeerClosed) {
   EXPECT_EQ(pair.ends[1]->TryReceive(in).status().code(), base::Code::kUnavailable);
 }
 
+TEST(ShmSegment, RingsAreSmallerWhereThereAreMany) {
+  EXPECT_EQ(ShmSegment::RingBytes(1), 2u << 20);
+  EXPECT_EQ(ShmSegment::RingBytes(3), 2u << 20);
+  EXPECT_EQ(ShmSegment::RingBytes(7), 1u << 20);
+  EXPECT_EQ(ShmSegment::RingBytes(1000), 128u << 10);
+  auto much = ShmSegment::Create(1, 64u << 20);
+  ASSERT_TRUE(much.ok()) << much.status().message();
+  EXPECT_EQ(ShmSegment::RingBytes(1), 128u << 10) << "while the process has so much";
+  much->reset();
+  EXPECT_EQ(ShmSegment::RingBytes(1), 2u << 20);
+}
+
 }  // namespace
 }  // namespace regatta::eccl

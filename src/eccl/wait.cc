@@ -14,12 +14,13 @@
 namespace regatta::eccl {
 namespace {
 
-// About 30 us on a 2-3 GHz processor: longer than a neighbour's copy of one block, shorter than a
-// futex sleep and wake-up on a busy machine.
+// About 30 us on a 2-3 GHz processor: longer than a neighbour's copy of one block.
 constexpr int kMaxSpin = 1500;
 constexpr int kMinSpin = 16;
-constexpr int kYields = 8;
-constexpr auto kWorthSpinning = std::chrono::microseconds(30);
+// Giving the processor to a neighbour and getting it back is cheaper than to sleep and be woken.
+constexpr int kYields = 64;
+// A wait of that long is not longer than to sleep and be woken on a busy machine.
+constexpr auto kWorthSpinning = std::chrono::microseconds(150);
 
 // Shared between processes, hence without FUTEX_PRIVATE_FLAG.
 void FutexWait(std::atomic<std::uint32_t>* word, std::uint32_t expected,
