@@ -340,6 +340,18 @@ void AddOthers(CLI::App* app, Invocation* call) {
   AddCommon(doctor, call);
   AddOutput(doctor, call);
 
+  CLI::App* topo = AddCommand(
+      app, call, "topo", "Show how this machine is wired: sockets, NUMA, PCIe, NICs, accelerators");
+  topo->footer(
+      "Prints a tree, the distance of each pair of accelerators and NICs as `nvidia-smi topo -m`\n"
+      "names them (LOC NVL PIX PXB PHB NODE SYS NET), what cgroups leave to this process, and "
+      "what\n"
+      "could not be found out. Needs no `regatta serve`.");
+  topo->add_option("file", call->file,
+                   "Instead of this machine: one that hwloc described (`lstopo machine.xml`)")
+      ->type_name("FILE");
+  AddOutput(topo, call);
+
   CLI::App* config = AddCommand(app, call, "config", "Settings", "config show");
   config->require_subcommand(0, 1);
   AddCommon(config, call);

@@ -47,6 +47,7 @@ constexpr struct {
     {"validate", Validate},
     {"console", PrintConsoleAddress},
     {"doctor", Doctor},
+    {"topo", ShowTopology},
     {"config show", ShowConfig},
     {"completion", PrintCompletion},
     {"version", PrintVersion},

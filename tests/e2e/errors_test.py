@@ -1,5 +1,6 @@
 """What goes wrong around a run: one clear message each, and the right exit code."""
 
+import json
 import os
 import pathlib
 import shutil
@@ -142,6 +143,15 @@ class ErrorsTest(Case):
             check=True,
         )
         self.assertEqual(done.stdout.split(), ["run", "runs"])
+
+    def test_topo_describes_this_machine_and_files(self):
+        self.assertIn("NUMA node 0", self.regatta("topo").out)
+        topology = json.loads(self.regatta("topo", "-o", "json").out)
+        self.assertEqual(topology["version"], 1)
+        self.assertEqual(topology["parts"][0]["kind"], "host")
+        self.assertOneMessage(self.regatta("topo", "nowhere.xml", code=66), "nowhere.xml")
+        bad = self.write("bad.xml", "<rack/>")
+        self.assertOneMessage(self.regatta("topo", bad, code=2), "bad.xml")
 
 
 if __name__ == "__main__":

@@ -38,6 +38,7 @@ int PrintJobLog(const Invocation& call, const base::Config& settings);
 int Validate(const Invocation& call, const base::Config& settings);
 int PrintConsoleAddress(const Invocation& call, const base::Config& settings);
 int Doctor(const Invocation& call, const base::Config& settings);
+int ShowTopology(const Invocation& call, const base::Config& settings);
 int ShowConfig(const Invocation& call, const base::Config& settings);
 int PrintCompletion(const Invocation& call, const base::Config& settings);
 int PrintVersion(const Invocation& call, const base::Config& settings);
