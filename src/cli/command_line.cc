@@ -44,14 +44,18 @@ void AddCommon(CLI::App* command, Invocation* invocation) {
              "debug, info, warning or error");
 }
 
-void AddOutput(CLI::App* command, Invocation* invocation) {
+void AddOutput(CLI::App* command, Invocation* invocation,
+               const std::vector<std::string>& formats = {"text", "json"}) {
   command
       ->add_option_function<std::string>(
           "-o,--output",
-          [invocation](const std::string& value) { invocation->json = value == "json"; },
-          "text or json")
+          [invocation](const std::string& value) {
+            invocation->output = value;
+            invocation->json = value == "json";
+          },
+          absl::StrJoin(formats, ", "))
       ->type_name("FORMAT")
-      ->check(CLI::IsMember({"text", "json"}));
+      ->check(CLI::IsMember(formats));
 }
 
 CLI::App* AddCommand(CLI::App* parent, Invocation* invocation, const std::string& name,
@@ -344,13 +348,14 @@ void AddOthers(CLI::App* app, Invocation* call) {
       app, call, "topo", "Show how this machine is wired: sockets, NUMA, PCIe, NICs, accelerators");
   topo->footer(
       "Prints a tree, the distance of each pair of accelerators and NICs as `nvidia-smi topo -m`\n"
-      "names them (LOC NVL PIX PXB PHB NODE SYS NET), what cgroups leave to this process, and "
-      "what\n"
-      "could not be found out. Needs no `regatta serve`.");
+      "names them (LOC NVL PIX PXB PHB NODE SYS NET), what cgroups leave to this process, and\n"
+      "what could not be found out. `-o nccl` writes what NCCL_TOPO_FILE reads. Needs no\n"
+      "`regatta serve`.");
   topo->add_option("file", call->file,
-                   "Instead of this machine: one that hwloc described (`lstopo machine.xml`)")
+                   "Instead of this machine: one that hwloc (`lstopo machine.xml`) or NCCL "
+                   "(NCCL_TOPO_DUMP_FILE) described")
       ->type_name("FILE");
-  AddOutput(topo, call);
+  AddOutput(topo, call, {"text", "json", "nccl"});
 
   CLI::App* config = AddCommand(app, call, "config", "Settings", "config show");
   config->require_subcommand(0, 1);

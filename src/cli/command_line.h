@@ -37,9 +37,10 @@ struct Invocation {
   std::vector<std::string> states;
   int limit = 20;
 
-  bool json = false;    // --output json
-  bool compat = false;  // validate --paddleflow
-  std::string shell;    // completion
+  std::string output = "text";  // --output
+  bool json = false;            // --output json
+  bool compat = false;          // validate --paddleflow
+  std::string shell;            // completion
 };
 
 // Either an invocation, or what to print and the exit code.

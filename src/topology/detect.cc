@@ -1,12 +1,33 @@
 #include "topology/detect.h"
 
+#include <algorithm>
+
 #include "base/file.h"
 #include "topology/hwloc.h"
 #include "topology/limits.h"
+#include "topology/nccl_xml.h"
 #include "topology/nics.h"
 #include "topology/nvml.h"
 
 namespace regatta::topology {
+namespace {
+
+// Its name, whatever comes before it; "" where there is none.
+std::string_view FirstElement(std::string_view text) {
+  for (std::size_t at = text.find('<'); at != text.npos; at = text.find('<', at + 1)) {
+    if (text.substr(at).starts_with("<!--")) {
+      at = std::min(text.find("-->", at), text.size() - 1);
+      continue;
+    }
+    const std::size_t end = text.find_first_of(" \t\r\n/>", at);
+    if (at + 1 < text.size() && text[at + 1] != '?' && text[at + 1] != '!' && end != text.npos) {
+      return text.substr(at + 1, end - at - 1);
+    }
+  }
+  return {};
+}
+
+}  // namespace
 
 base::Result<Topology> Detect() {
   BASE_ASSIGN_OR_RETURN(Topology topology, DetectWithHwloc());
@@ -28,7 +49,9 @@ base::Result<Topology> Detect() {
 
 base::Result<Topology> ReadTopologyFile(const std::string& path) {
   BASE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path));
-  BASE_ASSIGN_OR_RETURN(Topology topology, FromHwlocXml(text, path));
+  BASE_ASSIGN_OR_RETURN(Topology topology, FirstElement(text) == "system"
+                                               ? FromNcclXml(text, path)
+                                               : FromHwlocXml(text, path));
   GuessRails(&topology);
   return topology;
 }

@@ -13,8 +13,9 @@ namespace regatta::topology {
 // without a GPU driver, and what NVML takes with one. Any thread.
 base::Result<Topology> Detect();
 
-// A description in a file: hwloc's XML. kInvalidArgument when it is none;
-// kNotFound when there is no such file.
+// A description in a file: hwloc's XML or NCCL's topology XML, told apart by the first element
+// (<system> is NCCL's). kInvalidArgument says what is wrong and where; kNotFound when there is no
+// such file.
 base::Result<Topology> ReadTopologyFile(const std::string& path);
 
 }  // namespace regatta::topology

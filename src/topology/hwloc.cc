@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cerrno>
+#include <cmath>
 #include <cstdio>
 #include <cstdlib>
 #include <cstring>
@@ -16,6 +17,8 @@ namespace regatta::topology {
 namespace {
 
 constexpr std::size_t kLargestXml = 64u << 20;
+// Each direction of one link, of the second generation to the fourth.
+constexpr double kNvlinkGigabytesPerSecond = 25;
 
 struct Destroy {
   void operator()(hwloc_topology* topology) const { hwloc_topology_destroy(topology); }
@@ -315,7 +318,7 @@ class Converter {
     }
   }
 
-  // hwloc has a matrix of MB/s between GPUs, with a huge value on the diagonal.
+  // hwloc has a matrix of MB/s between GPUs and NVSwitches, with a huge value on the diagonal.
   void ConvertNvlinks() {
     unsigned count = 1;
     hwloc_distances_s* matrix = nullptr;
@@ -325,22 +328,36 @@ class Converter {
     }
     for (unsigned a = 0; a < matrix->nbobjs; ++a) {
       for (unsigned b = a + 1; b < matrix->nbobjs; ++b) {
-        const int part_a = DeviceOf(matrix->objs[a]);
-        const int part_b = DeviceOf(matrix->objs[b]);
+        const int part_a = NvlinkEnd(matrix->objs[a]);
+        const int part_b = NvlinkEnd(matrix->objs[b]);
         const double speed = static_cast<double>(matrix->values[a * matrix->nbobjs + b]) / 1000;
         if (part_a < 0 || part_b < 0 || part_a == part_b || speed <= 0) continue;
-        out_.links.push_back({part_a, part_b, LinkKind::kNvlink, speed});
+        const int count =
+            std::max(1, static_cast<int>(std::lround(speed / kNvlinkGigabytesPerSecond)));
+        out_.links.push_back({.a = part_a,
+                              .b = part_b,
+                              .kind = LinkKind::kNvlink,
+                              .gigabytes_per_second = speed,
+                              .count = count});
       }
     }
     hwloc_distances_release(hwloc_, matrix);
   }
 
-  int DeviceOf(hwloc_obj_t object) const {
-    for (; object != nullptr; object = object->parent) {
-      if (const auto found = by_object_.find(object); found != by_object_.end())
-        return found->second;
+  // The accelerator that this object is or is of, or the switch, which is made when it is met
+  // first.
+  int NvlinkEnd(hwloc_obj_t object) {
+    for (hwloc_obj_t up = object; up != nullptr; up = up->parent) {
+      if (const auto found = by_object_.find(up); found != by_object_.end()) return found->second;
     }
-    return -1;
+    if (object == nullptr || object->type != HWLOC_OBJ_PCI_DEVICE) return -1;
+    const int index = out_.Add({.kind = PartKind::kSwitch,
+                                .name = "NVSwitch " + std::to_string(switches_++),
+                                .bus_id = BusId(object->attr->pcidev),
+                                .vendor = VendorName(object->attr->pcidev.vendor_id),
+                                .extra = PciExtra(object->attr->pcidev)});
+    by_object_[object] = index;
+    return index;
   }
 
   hwloc_topology_t hwloc_;
@@ -348,6 +365,7 @@ class Converter {
   int host_ = 0;
   std::vector<Placed> placed_;  // processor parts, the larger first
   std::map<hwloc_obj_t, int> by_object_;
+  int switches_ = 0;
 };
 
 Handle Prepare() {

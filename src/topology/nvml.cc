@@ -67,7 +67,8 @@ class Library {
   void* handle_;
 };
 
-base::Status LoadApi(const Library& library, Api* api) {
+// False where the library lacks a function that drivers from 418 on have.
+bool LoadApi(const Library& library, Api* api) {
   const bool all = library.Load("nvmlInit_v2", &api->init) &&
                    library.Load("nvmlShutdown", &api->shutdown) &&
                    library.Load("nvmlErrorString", &api->error_text) &&
@@ -77,14 +78,10 @@ base::Status LoadApi(const Library& library, Api* api) {
                    library.Load("nvmlDeviceGetPciInfo_v3", &api->pci) &&
                    library.Load("nvmlDeviceGetMemoryInfo", &api->memory) &&
                    library.Load("nvmlDeviceGetCudaComputeCapability", &api->capability);
-  if (!all) {
-    return base::Status(base::Code::kUnavailable,
-                        "NVML: the library lacks functions that drivers from 418 on have");
-  }
   library.Load("nvmlDeviceGetNvLinkState", &api->link_state);
   library.Load("nvmlDeviceGetNvLinkRemotePciInfo_v2", &api->link_remote);
   library.Load("nvmlDeviceGetNvLinkRemoteDeviceType", &api->link_remote_type);
-  return {};
+  return all;
 }
 
 class Reader {
@@ -212,7 +209,10 @@ base::Status AddNvmlDevices(int host, Topology* topology, const std::string& pat
                         "no NVIDIA driver: " + path + " is not here, so no NVIDIA GPU was asked");
   }
   Api api;
-  BASE_RETURN_IF_ERROR(LoadApi(library, &api));
+  if (!LoadApi(library, &api)) {
+    return base::Status(base::Code::kUnavailable,
+                        "NVML: " + path + " lacks functions that drivers from 418 on have");
+  }
   if (const int code = api.init(); code != kSuccess) {
     return base::Status(base::Code::kUnavailable,
                         std::string("NVML does not start: ") + api.error_text(code));

@@ -42,7 +42,7 @@ TEST(RenderText, ShowsDistancesWithTheirMeaning) {
   Topology topology = Read("hgx-h100.hwloc.xml");
   const std::string text = RenderText(topology);
   EXPECT_THAT(text, HasSubstr("  GPU 0   .      NVL    NVL "));
-  EXPECT_THAT(text, HasSubstr("NVLink\n  GPU 0 to GPU 7, each with each  371 GB/s each way\n\n"));
+  EXPECT_THAT(text, HasSubstr("  GPU 0 to GPU 7 - NVSwitch 3  5 links, 125 GB/s each way\n"));
   EXPECT_THAT(text, HasSubstr("  PIX   through one PCIe switch\n"));
   EXPECT_THAT(text, HasSubstr("  SYS   through the link between NUMA nodes\n"));
   EXPECT_THAT(text, Not(HasSubstr("PXB"))) << "only what occurs is explained";

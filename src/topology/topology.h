@@ -135,10 +135,9 @@ void Append(const Topology& other, Topology* into);
 // "3B:00.0", "0000:3b:00.0", "00000000:3B:00.0" -> "0000:3b:00.0". "" when it is no PCI address.
 std::string NormalBusId(std::string_view text);
 
-// {"version": 1, "parts": [...], "links": [...], "distances": {"parts": [...], "classes": [[...]]},
-//  "limits": {...}, "notes": [...]}; unknown fields are left out. Distances are those between NICs
-//  and
-// accelerators; between more than 256 of them only a cluster's first host is listed.
+// The document of docs/formats/topology.md. Unknown fields are left out. Distances are those
+// between NICs and accelerators; where there are more than 256 of them, only those of the first
+// host.
 base::Json ToJson(const Topology& topology);
 
 }  // namespace regatta::topology

@@ -149,6 +149,8 @@ class ErrorsTest(Case):
         topology = json.loads(self.regatta("topo", "-o", "json").out)
         self.assertEqual(topology["version"], 1)
         self.assertEqual(topology["parts"][0]["kind"], "host")
+        written = self.write("machine.xml", self.regatta("topo", "-o", "nccl").out)
+        self.assertIn("NUMA node 0", self.regatta("topo", written).out)
         self.assertOneMessage(self.regatta("topo", "nowhere.xml", code=66), "nowhere.xml")
         bad = self.write("bad.xml", "<rack/>")
         self.assertOneMessage(self.regatta("topo", bad, code=2), "bad.xml")

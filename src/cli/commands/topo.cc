@@ -5,6 +5,7 @@
 #include "cli/commands/commands.h"
 #include "cli/terminal.h"
 #include "topology/detect.h"
+#include "topology/nccl_xml.h"
 #include "topology/text.h"
 
 namespace regatta::cli {
@@ -15,6 +16,10 @@ int ShowTopology(const Invocation& call, const base::Config&) {
   if (!topology.ok()) return Fail(ToAbsl(topology.status()));
   if (call.json) {
     std::printf("%s\n", base::DumpJson(topology::ToJson(*topology)).c_str());
+  } else if (call.output == "nccl") {
+    const auto xml = topology::ToNcclXml(*topology);
+    if (!xml.ok()) return Fail(ToAbsl(xml.status()));
+    std::printf("%s", xml->c_str());
   } else {
     std::printf("%s",
                 topology::RenderText(*topology, {.unicode = LookAtTerminal().unicode}).c_str());
