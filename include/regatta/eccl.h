@@ -150,6 +150,31 @@ ECCL_API ecclResult_t ecclCommInitRankConfig(ecclComm_t* comm, int nranks, ecclU
 /* All ranks in this process: comms[0 .. nranks-1], to be used from one thread each. `config` may be
  * NULL. */
 ECCL_API ecclResult_t ecclCommInitAll(ecclComm_t* comms, int nranks, const ecclConfig_t* config);
+#define ECCL_SPLIT_NOCOLOR (-1)
+/* A collective of comm: makes one communicator for each color (0 or more), of the ranks that gave
+ * it, in the order of their keys and, where these are equal, of their ranks. *newcomm is NULL where
+ * color is ECCL_SPLIT_NOCOLOR. `config` may be NULL: as comm's. comm stays as it is. */
+ECCL_API ecclResult_t ecclCommSplit(ecclComm_t comm, int color, int key, ecclComm_t* newcomm,
+                                    const ecclConfig_t* config);
+/* Makes a communicator of comm's ranks without the `count` excluded ones, in comm's order. All
+ * ranks that remain call it with the same list. Nothing is said over comm, which may have failed:
+ * this is how survivors go on. They meet where the lowest of them listened; those that do not come
+ * within init_timeout_ms are named (ecclTimeout). comm stays as it is: abort it when it has failed.
+ */
+ECCL_API ecclResult_t ecclCommShrink(ecclComm_t comm, const int* excluded, int count,
+                                     ecclComm_t* newcomm, const ecclConfig_t* config);
+/* The ranks whose processes are gone, as far as this rank has heard: *count of them, of which the
+ * first `capacity` are in ranks[]. Each death is heard within about a second, as long as rank 0
+ * lives; after rank 0's death no further ones are. A rank that hangs is not among them. */
+ECCL_API ecclResult_t ecclCommGetLostRanks(ecclComm_t comm, int* ranks, int capacity, int* count);
+/* Adds ranks: the nranks - size new ones pass NULL for comm, an id, and a rank from comm's size on.
+ * comm's ranks pass -1 and keep theirs; its rank 0 passes the id, which it has made with
+ * ecclCommGetUniqueId and given to the new ones, the others NULL. A collective of comm, which stays
+ * as it is. */
+ECCL_API ecclResult_t ecclCommGrow(ecclComm_t comm, int nranks, const ecclUniqueId* id, int rank,
+                                   ecclComm_t* newcomm, const ecclConfig_t* config);
+/* An id for ecclCommGrow, at an address where comm's ranks reach rank 0, which calls it. */
+ECCL_API ecclResult_t ecclCommGetUniqueId(ecclComm_t comm, ecclUniqueId* id);
 /* Leaves in order. Not a collective; other ranks may still finish calls whose data this rank has
  * already sent. Rank 0 stays up to 5 s for the others, whose peers it watches. */
 ECCL_API ecclResult_t ecclCommDestroy(ecclComm_t comm);

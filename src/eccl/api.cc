@@ -1,3 +1,4 @@
+#include <algorithm>
 #include <cstring>
 #include <limits>
 #include <map>
@@ -155,6 +156,20 @@ base::Result<std::size_t> SumOf(const char* name, const std::size_t* counts, int
   return sum;
 }
 
+// The socket that already listens for an id which this process made; invalid for other ids.
+base::UniqueFd TakeListener(const UniqueId& id) {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  auto node = table.listeners.extract(id.secret);
+  return node.empty() ? base::UniqueFd() : std::move(node.mapped());
+}
+
+void PutListener(const UniqueId& id, base::UniqueFd listener) {
+  Table& table = TheTable();
+  const std::lock_guard lock(table.mutex);
+  table.listeners[id.secret] = std::move(listener);
+}
+
 Status InitRank(ecclComm_t* out, int nranks, const ecclUniqueId& wire, int rank,
                 const ecclConfig_t* config) {
   if (out == nullptr) return Status(Code::kInvalidArgument, "comm is NULL");
@@ -165,13 +180,7 @@ Status InitRank(ecclComm_t* out, int nranks, const ecclUniqueId& wire, int rank,
   BASE_RETURN_IF_ERROR(CheckRank("rank", rank, nranks));
   BASE_ASSIGN_OR_RETURN(const UniqueId id, DecodeUniqueId(wire));
   BASE_ASSIGN_OR_RETURN(const Options options, ReadOptions(config));
-  base::UniqueFd listener;
-  if (rank == 0) {
-    Table& table = TheTable();
-    const std::lock_guard lock(table.mutex);
-    auto node = table.listeners.extract(id.secret);
-    if (!node.empty()) listener = std::move(node.mapped());
-  }
+  base::UniqueFd listener = rank == 0 ? TakeListener(id) : base::UniqueFd();
   BASE_ASSIGN_OR_RETURN(auto comm,
                         Communicator::Join(rank, nranks, id, std::move(listener), options));
   *out = Put(std::move(comm));
@@ -187,10 +196,41 @@ Status GetUniqueId(ecclUniqueId* out) {
   BASE_ASSIGN_OR_RETURN(base::UniqueFd listener, Listen(id.host, 0));
   id.port = LocalPort(listener.get());
   BASE_ASSIGN_OR_RETURN(*out, EncodeUniqueId(id));
-  Table& table = TheTable();
-  const std::lock_guard lock(table.mutex);
-  table.listeners[id.secret] = std::move(listener);
+  PutListener(id, std::move(listener));
   return Status();
+}
+
+// A communicator made of another one's ranks: `make(options)`, where null stands for the other
+// one's.
+template <typename Make>
+Status Regroup(ecclComm_t* out, const ecclConfig_t* config, Make make) {
+  if (out == nullptr) return Status(Code::kInvalidArgument, "newcomm is NULL");
+  *out = nullptr;
+  Options options;
+  if (config != nullptr) {
+    BASE_ASSIGN_OR_RETURN(options, ReadOptions(config));
+  }
+  BASE_ASSIGN_OR_RETURN(std::shared_ptr<Communicator> comm,
+                        make(config != nullptr ? &options : nullptr));
+  if (comm != nullptr) *out = Put(std::move(comm));
+  return Status();
+}
+
+// The part of a grown communicator's older ranks: those that were not given the id get it from rank
+// 0.
+Status GrowOlder(Communicator& comm, int nranks, const ecclUniqueId* id, ecclComm_t* out,
+                 const ecclConfig_t* config) {
+  if (nranks <= comm.size()) {
+    return Status(Code::kInvalidArgument, "nranks is " + std::to_string(nranks) +
+                                              "; the communicator has " +
+                                              std::to_string(comm.size()) + " ranks already");
+  }
+  if (comm.rank() == 0 && id == nullptr) {
+    return Status(Code::kInvalidArgument, "id is NULL; rank 0 gives what ecclCommGetUniqueId made");
+  }
+  ecclUniqueId shared = comm.rank() == 0 ? *id : ecclUniqueId{};
+  BASE_RETURN_IF_ERROR(comm.Broadcast(&shared, &shared, sizeof(shared), ecclUint8, 0));
+  return InitRank(out, nranks, shared, comm.rank(), config);
 }
 
 Status InitAll(ecclComm_t* comms, int nranks, const ecclConfig_t* config) {
@@ -288,6 +328,81 @@ ecclResult_t ecclCommInitRankConfig(ecclComm_t* comm, int nranks, ecclUniqueId i
 
 ecclResult_t ecclCommInitAll(ecclComm_t* comms, int nranks, const ecclConfig_t* config) {
   return Guarded([&] { return InitAll(comms, nranks, config); });
+}
+
+ecclResult_t ecclCommSplit(ecclComm_t comm, int color, int key, ecclComm_t* newcomm,
+                           const ecclConfig_t* config) {
+  return WithComm(comm, [&](Communicator& found) {
+    return Regroup(
+        newcomm, config,
+        [&](const Options* options) -> regatta::base::Result<std::shared_ptr<Communicator>> {
+          if (color < ECCL_SPLIT_NOCOLOR) {
+            return Status(Code::kInvalidArgument, "color is " + std::to_string(color) +
+                                                      "; it is 0 or more, or ECCL_SPLIT_NOCOLOR");
+          }
+          return found.Split(color, key, options);
+        });
+  });
+}
+
+ecclResult_t ecclCommShrink(ecclComm_t comm, const int* excluded, int count, ecclComm_t* newcomm,
+                            const ecclConfig_t* config) {
+  return WithComm(comm, [&](Communicator& found) -> Status {
+    if (count < 0 || (count > 0 && excluded == nullptr)) {
+      return Status(Code::kInvalidArgument, "excluded is not a list of count ranks");
+    }
+    const std::vector<int> ranks(excluded, excluded + count);
+    for (const int rank : ranks) {
+      BASE_RETURN_IF_ERROR(CheckRank("an excluded rank", rank, found.size()));
+    }
+    return Regroup(newcomm, config,
+                   [&](const Options* options) { return found.Shrink(ranks, options); });
+  });
+}
+
+ecclResult_t ecclCommGetLostRanks(ecclComm_t comm, int* ranks, int capacity, int* count) {
+  return WithComm(comm, [&](const Communicator& found) {
+    if (count == nullptr) return Status(Code::kInvalidArgument, "count is NULL");
+    if (capacity < 0 || (capacity > 0 && ranks == nullptr)) {
+      return Status(Code::kInvalidArgument, "ranks has no room for capacity numbers");
+    }
+    const std::vector<int> gone = found.Gone();
+    *count = static_cast<int>(gone.size());
+    std::copy_n(gone.begin(), std::min(*count, capacity), ranks);
+    return Status();
+  });
+}
+
+ecclResult_t ecclCommGetUniqueId(ecclComm_t comm, ecclUniqueId* id) {
+  return WithComm(comm, [&](const Communicator& found) -> Status {
+    if (id == nullptr) return Status(Code::kInvalidArgument, "id is NULL");
+    if (found.rank() != 0) {
+      return Status(Code::kFailedPrecondition, "rank " + std::to_string(found.rank()) +
+                                                   " called ecclCommGetUniqueId; rank 0 does");
+    }
+    regatta::base::UniqueFd listener;
+    BASE_ASSIGN_OR_RETURN(const UniqueId made, found.MakeId(&listener));
+    BASE_ASSIGN_OR_RETURN(*id, EncodeUniqueId(made));
+    PutListener(made, std::move(listener));
+    return Status();
+  });
+}
+
+ecclResult_t ecclCommGrow(ecclComm_t comm, int nranks, const ecclUniqueId* id, int rank,
+                          ecclComm_t* newcomm, const ecclConfig_t* config) {
+  if (comm != nullptr) {
+    return WithComm(comm, [&](Communicator& found) -> Status {
+      if (rank == -1) return GrowOlder(found, nranks, id, newcomm, config);
+      return Status(Code::kInvalidArgument, "rank is " + std::to_string(rank) +
+                                                "; a rank of comm keeps its own, and passes -1");
+    });
+  }
+  return Guarded([&]() -> Status {
+    if (id == nullptr) {
+      return Status(Code::kInvalidArgument, "id is NULL; a new rank needs what rank 0 made");
+    }
+    return InitRank(newcomm, nranks, *id, rank, config);
+  });
 }
 
 ecclResult_t ecclCommDestroy(ecclComm_t comm) {

@@ -3,7 +3,6 @@
 #include <algorithm>
 
 #include "base/fault.h"
-#include "eccl/peers.h"
 #include "eccl/ticks.h"
 
 namespace regatta::eccl {
@@ -79,6 +78,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
     peers.channels.resize(1);
     peers.names.push_back(MakeHello(Hello::kJoin, 0, 1).Describe());
     peers.hosts = {{0}};
+    peers.places = {{}};
   } else {
     const std::string key = options_.job_token + "\n" + id.secret;
     const Deadline deadline = Clock::now() + options_.init_timeout;
@@ -98,7 +98,10 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
                                    .ring_bytes = options_.ring_bytes,
                                    .deadline = deadline};
     BASE_ASSIGN_OR_RETURN(peers, ConnectPeers(bootstrap.get(), &waiter_, peer_options));
+    regroup_key_ = Hmac(key, "regroup" + bootstrap->nonce());
   }
+  listener_ = std::move(peers.listener);
+  places_ = std::move(peers.places);
   health_ = std::make_unique<Health>(rank_, std::move(peers.names), [this] { waiter_.Wake(); });
   links_ = std::make_unique<Links>(rank_, std::move(peers.channels), &waiter_, health_.get(),
                                    options_.timeout);

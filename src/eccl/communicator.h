@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <functional>
 #include <memory>
 #include <mutex>
@@ -11,6 +12,7 @@
 #include "eccl/links.h"
 #include "eccl/monitor.h"
 #include "eccl/options.h"
+#include "eccl/peers.h"
 #include "eccl/select.h"
 #include "eccl/types.h"
 
@@ -55,6 +57,19 @@ class Communicator {
   base::Status SendReceive(const void* send, Message out, void* receive, Message in,
                            ecclDataType_t type);
 
+  // --- regroup.cc: communicators of some of these ranks, which meet where one of them listens ---
+  // A collective: one communicator for each `color` (null for -1), its ranks in the order of `key`,
+  // then of their ranks here.
+  base::Result<std::shared_ptr<Communicator>> Split(int color, int key, const Options* options);
+  // By the ranks that are not in `excluded` (the same list on all of them), in their order here.
+  // Says nothing over this communicator, which may have failed.
+  base::Result<std::shared_ptr<Communicator>> Shrink(std::vector<int> excluded,
+                                                     const Options* options);
+  // Makes an id where this rank can be reached from its peers' hosts, and the listener for it.
+  base::Result<UniqueId> MakeId(base::UniqueFd* listener) const;
+  // Ranks whose processes are gone, as far as this rank has heard.
+  std::vector<int> Gone() const { return health_->Gone(); }
+
   // Leaves in order; waits for a call in progress first.
   void Leave();
   // Any thread, any time: the call in progress ends with kCancelled.
@@ -63,6 +78,10 @@ class Communicator {
  private:
   Communicator(int rank, int size, const Options& options);
   base::Status Connect(const UniqueId& id, base::UniqueFd listener);
+  // `members`: ranks here, by rank there. `purpose` is the same on all of them, and on no others.
+  base::Result<std::shared_ptr<Communicator>> Regroup(const std::vector<int>& members,
+                                                      const std::string& purpose,
+                                                      const Options* options) const;
   // Runs one collective: gives it its number, picks a plan, runs it, and decides what a failure
   // means for the communicator.
   base::Status Collective(Call call);
@@ -83,7 +102,11 @@ class Communicator {
   std::unique_ptr<Selector> selector_;
   std::unique_ptr<Executor> executor_;
   std::unique_ptr<Flat>
-      flat_;               // null where not all ranks share memory, or another way is asked for
+      flat_;  // null where not all ranks share memory, or another way is asked for
+  base::UniqueFd listener_;
+  std::vector<MeetingPlace> places_;  // by rank
+  std::string regroup_key_;           // known to these ranks only
+  std::atomic<std::uint64_t> splits_{0};
   std::mutex call_mutex_;  // held during a collective
   std::uint64_t sequence_ = 0;
   std::vector<std::uint64_t> sent_;  // send/receive sequence numbers, by peer

@@ -16,7 +16,11 @@ constexpr auto kSilent = std::chrono::milliseconds(1100);
 }  // namespace
 
 Health::Health(int rank, std::vector<std::string> names, std::function<void()> wake)
-    : rank_(rank), names_(std::move(names)), wake_(std::move(wake)), left_(names_.size()) {
+    : rank_(rank),
+      names_(std::move(names)),
+      wake_(std::move(wake)),
+      left_(names_.size()),
+      gone_(names_.size()) {
   progress_.resize(names_.size());
   for (Progress& progress : progress_) progress.heard = Clock::now();
 }
@@ -47,6 +51,14 @@ bool Health::AllOthersLeft() const {
     if (rank != rank_ && !HasLeft(rank)) return false;
   }
   return true;
+}
+
+std::vector<int> Health::Gone() const {
+  std::vector<int> ranks;
+  for (int rank = 0; rank < size(); ++rank) {
+    if (gone_[static_cast<std::size_t>(rank)].load()) ranks.push_back(rank);
+  }
+  return ranks;
 }
 
 void Health::Enter(const OpDescriptor& call) {

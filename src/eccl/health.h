@@ -34,6 +34,9 @@ class Health {
   void SetLeft(int rank);
   bool HasLeft(int rank) const { return left_[static_cast<std::size_t>(rank)].load(); }
   bool AllOthersLeft() const;
+  // `rank`'s process is gone without having left.
+  void SetGone(int rank) { gone_[static_cast<std::size_t>(rank)].store(true); }
+  std::vector<int> Gone() const;
 
   // Progress of this rank, for the heartbeats.
   void Enter(const OpDescriptor& call);
@@ -65,6 +68,7 @@ class Health {
   const std::vector<std::string> names_;
   const std::function<void()> wake_;
   std::vector<std::atomic<bool>> left_;
+  std::vector<std::atomic<bool>> gone_;
   std::atomic<bool> failed_{false};
   std::atomic<std::uint64_t> sequence_{0};
   // The call's wire form, in words. Odd while it is being written: entering a call must not wait.

@@ -214,7 +214,9 @@ void Monitor::Handle(Link& link, const FrameHeader& header, std::string_view bod
       CheckAgreement();
       return;
     case FrameType::kGone: {
-      reader.U32();
+      const auto rank = reader.U32();
+      if (!reader.ok() || rank >= static_cast<std::uint32_t>(health_->size())) return;
+      health_->SetGone(static_cast<int>(rank));
       health_->Fail(Status(Code::kUnavailable, reader.Text()));
       return;
     }
@@ -262,6 +264,7 @@ void Monitor::Lost(Link& link, const std::string& why) {
   if (health_->HasLeft(link.rank)) return;
   const std::string text = health_->NameOf(link.rank) + " is gone: " + why;
   if (health_->rank() == 0) Post(GoneFrame(link.rank, text), link.rank);
+  health_->SetGone(link.rank);
   health_->Fail(Status(Code::kUnavailable, text));
 }
 

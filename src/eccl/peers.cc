@@ -44,6 +44,7 @@ class Connector {
     status = JoinMemory();
     if (status.ok()) status = ConnectTcp();
     BASE_RETURN_IF_ERROR(Gather(status, "").status());
+    peers_.listener = std::move(listener_);
     return std::move(peers_);
   }
 
@@ -71,7 +72,6 @@ class Connector {
   }
 
   Status ListenForPeers() {
-    if (options_.transport == TransportChoice::kShm) return Status();
     auto listener = Listen(options_.host.empty() ? bootstrap_->local_address() : options_.host, 0);
     if (!listener.ok()) return listener.status();
     listener_ = *std::move(listener);
@@ -86,7 +86,8 @@ class Connector {
     BodyWriter writer;
     writer.Text(MakeHello(Hello::kPayload, options_.rank, options_.size).Describe());
     writer.Text(boot_id.ok() ? *boot_id : "").Text(options_.host_id);
-    writer.U8(may_shm ? 1 : 0).U8(listener_.valid() ? 1 : 0).Text(address);
+    const bool may_tcp = options_.transport != TransportChoice::kShm;
+    writer.U8(may_shm ? 1 : 0).U8(may_tcp ? 1 : 0).Text(address);
     writer.U32(listener_.valid() ? LocalPort(listener_.get()) : 0);
     BASE_ASSIGN_OR_RETURN(const auto all, Gather(mine, writer.body()));
     for (const std::string& one : all) {
@@ -101,6 +102,10 @@ class Connector {
       endpoint.port = static_cast<std::uint16_t>(reader.U32());
       if (!reader.ok()) return Status(Code::kDataLoss, "a rank sent a malformed endpoint");
       peers_.names.push_back(endpoint.name);
+      // Rank 0 does not know how others see it; they do.
+      if (endpoint.address.empty()) endpoint.address = bootstrap_->hub_address();
+      if (endpoint.address.empty()) endpoint.address = bootstrap_->local_address();
+      peers_.places.push_back({endpoint.address, endpoint.port});
       endpoints_.push_back(std::move(endpoint));
     }
     const Endpoint& self = endpoints_[static_cast<std::size_t>(options_.rank)];
@@ -209,7 +214,7 @@ class Connector {
       const auto at = static_cast<std::size_t>(rank);
       const Endpoint& endpoint = endpoints_[at];
       if (rank == options_.rank || peers_.channels[at] != nullptr) continue;
-      if (!listener_.valid() || !endpoint.may_tcp) {
+      if (options_.transport == TransportChoice::kShm || !endpoint.may_tcp) {
         return Status(Code::kFailedPrecondition,
                       "no shared memory with " + endpoint.name +
                           ", and ECCL_TRANSPORT=shm allows nothing else: the ranks are on several "
@@ -219,9 +224,7 @@ class Connector {
         ++expected;
         continue;
       }
-      // Rank 0 does not know how others see it; they do.
-      auto socket = Connect(endpoint.address.empty() ? bootstrap_->hub_address() : endpoint.address,
-                            endpoint.port, deadline);
+      auto socket = Connect(endpoint.address, endpoint.port, deadline);
       Status status = socket.status();
       if (socket.ok()) {
         status = Introduce(socket->get(), MakeHello(Hello::kPayload, options_.rank, options_.size),

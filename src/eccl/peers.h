@@ -25,10 +25,19 @@ struct PeerOptions {
   Deadline deadline;
 };
 
+// Where a rank listens, as this rank reaches it.
+struct MeetingPlace {
+  std::string host;
+  std::uint16_t port = 0;
+};
+
 struct Peers {
   std::vector<std::unique_ptr<Channel>> channels;  // by rank; null for this rank
   std::vector<std::string> names;                  // by rank: "rank 3 (host web-1, pid 4242)"
   std::vector<std::vector<int>> hosts;             // ranks by host, as the lowest rank comes
+  // This rank's listener stays open, so that its peers can meet there for another communicator.
+  base::UniqueFd listener;
+  std::vector<MeetingPlace> places;  // by rank
   // By rank, this one too; empty unless every rank shares memory with every other one.
   std::vector<std::shared_ptr<ShmSegment>> segments;
 };
