@@ -51,6 +51,8 @@
  *   ECCL_HOST_ID           ranks with different ones count as being on different hosts
  *   ECCL_SHM_RING_BYTES    size of one shared-memory ring, a power of two (default: 2 MiB, less
  * when more than four ranks share a host or the process has many communicators)
+ *   ECCL_FLIGHT_RECORDS    a folder: a communicator that fails leaves a JSON file with its latest
+ *                          calls, and what it knew of the other ranks, there
  */
 
 #include <stddef.h>
@@ -133,6 +135,11 @@ ECCL_API const char* ecclGetErrorString(ecclResult_t result);
  * used (it may be NULL); it is there because NCCL's function has it. Valid until the thread's next
  * ECCL call. */
 ECCL_API const char* ecclGetLastError(ecclComm_t comm);
+
+/* Says where in the program the calling thread makes its next calls, or for what: "train.py:12",
+ * "gradient of layer 3". Errors that concern several ranks, flight records and `regatta eccl
+ * status` show it. The last 63 bytes are kept. NULL or "": nowhere in particular. Costs a copy. */
+ECCL_API ecclResult_t ecclSetCallSite(const char* text);
 
 /* Makes an id and starts listening for the other ranks. The calling process must become rank 0. It
  * listens on ECCL_HOST, else on 127.0.0.1: set ECCL_HOST for ranks on several hosts. */

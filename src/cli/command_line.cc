@@ -357,6 +357,17 @@ void AddOthers(CLI::App* app, Invocation* call) {
       ->type_name("FILE");
   AddOutput(topo, call, {"text", "json", "nccl"});
 
+  CLI::App* eccl = AddCommand(app, call, "eccl", "Collective communication", "eccl status");
+  eccl->require_subcommand(0, 1);
+  CLI::App* status =
+      AddCommand(eccl, call, "status",
+                 "Show what the ranks of running jobs do, and who waits for whom", "eccl status");
+  status->footer(
+      "Asks every process on this host that uses libeccl and belongs to you (as root: all). Ranks\n"
+      "on other hosts are shown as those here have heard of them. Needs no `regatta serve`.");
+  status->add_option("--pid", call->pid, "Only this process")->type_name("PID");
+  AddOutput(status, call);
+
   CLI::App* config = AddCommand(app, call, "config", "Settings", "config show");
   config->require_subcommand(0, 1);
   AddCommon(config, call);

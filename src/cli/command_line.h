@@ -37,6 +37,7 @@ struct Invocation {
   std::vector<std::string> states;
   int limit = 20;
 
+  int pid = 0;                  // --pid; 0: of every process
   std::string output = "text";  // --output
   bool json = false;            // --output json
   bool compat = false;          // validate --paddleflow

@@ -48,6 +48,7 @@ constexpr struct {
     {"console", PrintConsoleAddress},
     {"doctor", Doctor},
     {"topo", ShowTopology},
+    {"eccl status", ShowEcclStatus},
     {"config show", ShowConfig},
     {"completion", PrintCompletion},
     {"version", PrintVersion},

@@ -304,6 +304,11 @@ const char* ecclGetErrorString(ecclResult_t result) {
 
 const char* ecclGetLastError(ecclComm_t) { return last_error.c_str(); }
 
+ecclResult_t ecclSetCallSite(const char* text) {
+  SetCallSite(text);
+  return ecclSuccess;
+}
+
 ecclResult_t ecclGetUniqueId(ecclUniqueId* id) {
   return Guarded([&] { return GetUniqueId(id); });
 }

@@ -3,6 +3,8 @@
 #include <algorithm>
 
 #include "base/fault.h"
+#include "base/random.h"
+#include "base/sha256.h"
 #include "eccl/ticks.h"
 
 namespace regatta::eccl {
@@ -60,7 +62,9 @@ Communicator::Communicator(int rank, int size, const Options& options)
   DurationOf(0);  // the rate is measured from now on
 }
 
-Communicator::~Communicator() = default;
+Communicator::~Communicator() {
+  if (status_server_ != nullptr) status_server_->Remove(this);
+}
 
 base::Result<std::shared_ptr<Communicator>> Communicator::Join(int rank, int size,
                                                                const UniqueId& id,
@@ -99,10 +103,14 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
                                    .deadline = deadline};
     BASE_ASSIGN_OR_RETURN(peers, ConnectPeers(bootstrap.get(), &waiter_, peer_options));
     regroup_key_ = Hmac(key, "regroup" + bootstrap->nonce());
+    name_ = base::ToHex(Hmac(regroup_key_, "name")).substr(0, 12);
   }
   listener_ = std::move(peers.listener);
   places_ = std::move(peers.places);
-  health_ = std::make_unique<Health>(rank_, std::move(peers.names), [this] { waiter_.Wake(); });
+  health_ = std::make_unique<Health>(rank_, std::move(peers.names), [this] {
+    waiter_.Wake();
+    if (health_->failed()) RecordFailure();
+  });
   links_ = std::make_unique<Links>(rank_, std::move(peers.channels), &waiter_, health_.get(),
                                    options_.timeout);
   selector_ = std::make_unique<Selector>(rank_, size_, std::move(peers.hosts), options_.algorithm);
@@ -110,6 +118,9 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   if (Flat::Usable(peers.segments.size()) && options_.algorithm.empty()) {
     flat_ = std::make_unique<Flat>(links_.get(), std::move(peers.segments));
   }
+  if (name_.empty()) name_ = base::RandomHex(6);
+  status_server_ = StatusServer::OfThisProcess();
+  if (status_server_ != nullptr) status_server_->Add(this);
   if (bootstrap) monitor_ = std::make_unique<Monitor>(health_.get(), bootstrap->TakeSockets());
   return Status();
 }
@@ -176,7 +187,7 @@ Status Communicator::Small(OpDescriptor descriptor, Run run) {
 Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
                             std::uint64_t start) {
   if (result.ok()) {
-    health_->Leave();
+    health_->Leave(*result);
     const std::lock_guard lock(last_mutex_);
     last_ = {.sequence = descriptor.sequence,
              .operation = NameOf(descriptor.kind),
@@ -185,6 +196,8 @@ Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<c
              .ticks = Ticks() - start};
     return Status();
   }
+  // Programs tend to end right after an error.
+  if (health_->failed()) RecordFailure();
   const std::string call = descriptor.ToString() + " on rank " + std::to_string(rank_);
   const Status& why = result.status();
   // Only the first reason is news to the others: what came from them, they know.
@@ -338,6 +351,7 @@ Status Communicator::SendReceive(const void* send, Message out, void* receive, M
   if (in.peer >= 0) receiving.sequence = ++received_[static_cast<std::size_t>(in.peer)];
   const OpDescriptor& shown = out.peer >= 0 ? sending : receiving;
   if (health_->failed()) return Finish(shown, health_->failure(), start);
+  health_->Enter(shown, out.peer >= 0 ? out.peer : in.peer);
   const std::size_t width = SizeOf(type);
   const int to = out.peer >= 0 ? out.peer : in.peer;
   const int from = in.peer >= 0 ? in.peer : out.peer;
@@ -351,8 +365,9 @@ Status Communicator::SendReceive(const void* send, Message out, void* receive, M
     BASE_RETURN_IF_ERROR(links_->Exchange(to, out_head.first(out.peer >= 0 ? out_head.size() : 0),
                                           from, in_head.first(in.peer >= 0 ? in_head.size() : 0)));
     OpDescriptor theirs;
-    if (in.peer >= 0 && (!OpDescriptor::Decode(in_wire, &theirs) || theirs != receiving)) {
-      return Mismatch(*health_, in.peer, theirs.ToString(), receiving.ToString());
+    if (in.peer >= 0 && !OpDescriptor::Decode(in_wire, &theirs)) return links_->LostStep(in.peer);
+    if (in.peer >= 0 && theirs != receiving) {
+      return Mismatch(*health_, in.peer, theirs, receiving);
     }
     BASE_RETURN_IF_ERROR(links_->Exchange(
         to, {static_cast<const std::byte*>(send), out.peer >= 0 ? out.count * width : 0}, from,

@@ -14,6 +14,7 @@
 #include "eccl/options.h"
 #include "eccl/peers.h"
 #include "eccl/select.h"
+#include "eccl/status_server.h"
 #include "eccl/types.h"
 
 namespace regatta::eccl {
@@ -70,6 +71,10 @@ class Communicator {
   // Ranks whose processes are gone, as far as this rank has heard.
   std::vector<int> Gone() const { return health_->Gone(); }
 
+  // JSON of what it is, does and waits for, with its `calls` latest calls; the form is in
+  // docs/formats/eccl-status.md. Any thread; waits for nobody.
+  std::string Describe(std::size_t calls) const;
+
   // Leaves in order; waits for a call in progress first.
   void Leave();
   // Any thread, any time: the call in progress ends with kCancelled.
@@ -92,6 +97,10 @@ class Communicator {
   base::Status Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
                       std::uint64_t start);
 
+  // Of the first failure, where the options want it. Over when it returns.
+  void RecordFailure();
+  void WriteFlightRecord() const;
+
   const int rank_;
   const int size_;
   const Options options_;
@@ -105,9 +114,12 @@ class Communicator {
       flat_;  // null where not all ranks share memory, or another way is asked for
   base::UniqueFd listener_;
   std::vector<MeetingPlace> places_;  // by rank
+  std::string name_;                  // the same on all of its ranks
   std::string regroup_key_;           // known to these ranks only
   std::atomic<std::uint64_t> splits_{0};
   std::mutex call_mutex_;  // held during a collective
+  std::shared_ptr<StatusServer> status_server_;
+  std::once_flag recorded_;
   std::uint64_t sequence_ = 0;
   std::vector<std::uint64_t> sent_;  // send/receive sequence numbers, by peer
   std::vector<std::uint64_t> received_;

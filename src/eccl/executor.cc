@@ -289,9 +289,8 @@ class Executor::Execution {
     OpDescriptor theirs;
     const bool is_one = OpDescriptor::Decode(port.wire, &theirs);
     if (!is_one || theirs != port.call) {
-      return Mismatch(*links_->health(), port.order->peer,
-                      is_one ? theirs.ToString() : "something that sent other bytes",
-                      port.call.ToString());
+      return is_one ? Mismatch(*links_->health(), port.order->peer, theirs, port.call)
+                    : links_->LostStep(port.order->peer);
     }
     REGATTA_FAULT("eccl.collective.agreed");
     return true;

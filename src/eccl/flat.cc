@@ -45,9 +45,7 @@ Status Flat::ReadAll(const OpDescriptor& call, Read read) {
       if (std::memcmp(slot->call, wire, sizeof(wire)) != 0) {
         OpDescriptor theirs;
         const bool is_one = OpDescriptor::Decode(slot->call, &theirs);
-        return Mismatch(*links_->health(), rank,
-                        is_one ? theirs.ToString() : "something that wrote other bytes",
-                        call.ToString());
+        return is_one ? Mismatch(*links_->health(), rank, theirs, call) : links_->LostStep(rank);
       }
       if (rank != links_->rank()) REGATTA_FAULT("eccl.collective.agreed");
       read(static_cast<std::size_t>(rank), slot->data);

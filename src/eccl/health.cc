@@ -1,6 +1,7 @@
 #include "eccl/health.h"
 
-#include <cstring>
+#include <algorithm>
+#include <thread>
 
 #include "base/clock.h"
 
@@ -12,6 +13,8 @@ using base::Status;
 // Four missed heartbeats and a bit: longer than a busy machine delays a thread, shorter than any
 // sensible time-out.
 constexpr auto kSilent = std::chrono::milliseconds(1100);
+// Two heartbeats, of which the second tells of a call after rank 0 has passed it on.
+constexpr auto kSiteWait = std::chrono::milliseconds(700);
 
 }  // namespace
 
@@ -61,42 +64,30 @@ std::vector<int> Health::Gone() const {
   return ranks;
 }
 
-void Health::Enter(const OpDescriptor& call) {
-  std::byte wire[OpDescriptor::kWireBytes];
-  call.Encode(wire);
-  const std::uint32_t version = call_version_.load(std::memory_order_relaxed);
-  call_version_.store(version + 1, std::memory_order_relaxed);
-  std::atomic_thread_fence(std::memory_order_release);
-  for (std::size_t i = 0; i < std::size(call_); ++i) {
-    std::uint64_t word = 0;
-    std::memcpy(&word, wire + i * 8, 8);
-    call_[i].store(word, std::memory_order_relaxed);
-  }
-  call_version_.store(version + 2, std::memory_order_release);
-  sequence_.store(call.sequence, std::memory_order_relaxed);
+void Health::Enter(const OpDescriptor& call, int peer) {
+  entered_ = call.kind == OpKind::kSendRecv ? &messages_ : &collectives_;
+  entered_->Begin(call, peer);
   inside_.store(true, std::memory_order_relaxed);
 }
 
-OpDescriptor Health::call() const {
-  OpDescriptor call;
-  std::byte wire[OpDescriptor::kWireBytes];
-  while (true) {
-    const std::uint32_t version = call_version_.load(std::memory_order_acquire);
-    if (version == 0) return call;
-    for (std::size_t i = 0; i < std::size(call_); ++i) {
-      const std::uint64_t word = call_[i].load(std::memory_order_relaxed);
-      std::memcpy(wire + i * 8, &word, 8);
-    }
-    std::atomic_thread_fence(std::memory_order_acquire);
-    if (version % 2 == 0 && call_version_.load(std::memory_order_relaxed) == version) break;
-  }
-  OpDescriptor::Decode(wire, &call);
-  return call;
+void Health::Leave(const char* algorithm) {
+  entered_->End(algorithm);
+  inside_.store(false, std::memory_order_relaxed);
 }
 
-void Health::Heard(int rank, const OpDescriptor& call, bool inside, Clock::duration age) {
+std::vector<CallLog::Entry> Health::Calls(std::size_t most) const {
+  std::vector<CallLog::Entry> calls = collectives_.Latest(most);
+  const std::vector<CallLog::Entry> messages = messages_.Latest(most);
+  calls.insert(calls.end(), messages.begin(), messages.end());
+  std::sort(calls.begin(), calls.end(),
+            [](const auto& one, const auto& other) { return one.age < other.age; });
+  calls.resize(std::min(calls.size(), most));
+  return calls;
+}
+
+void Health::Heard(int rank, Progress progress) {
   const std::lock_guard lock(mutex_);
-  progress_[static_cast<std::size_t>(rank)] = {call, inside, Clock::now() - age};
+  progress_[static_cast<std::size_t>(rank)] = std::move(progress);
 }
 
 int Health::Disagrees() const {
@@ -109,15 +100,33 @@ int Health::Disagrees() const {
   return -1;
 }
 
-Status Mismatch(const Health& health, int other, const std::string& theirs,
-                const std::string& mine) {
+Status Mismatch(const Health& health, int other, const OpDescriptor& theirs,
+                const OpDescriptor& mine) {
+  const std::string site = health.ProgressOf(health.rank()).site;
+  std::string their_site;
+  const auto until = Clock::now() + kSiteWait;
+  while (!site.empty() && theirs.kind != OpKind::kSendRecv) {
+    Health::Progress progress = health.ProgressOf(other);
+    if (progress.call.sequence >= theirs.sequence) {
+      their_site = std::move(progress.site);
+      break;
+    }
+    if (Clock::now() >= until) break;
+    // Nothing signals that a heartbeat has come.
+    std::this_thread::sleep_for(std::chrono::milliseconds(10));
+  }
+  const auto at = [](const std::string& where) { return where.empty() ? "" : " at " + where; };
   return Status(base::Code::kAborted, "the ranks call different things: " + health.NameOf(other) +
-                                          " calls " + theirs + ", " + health.NameOf(health.rank()) +
-                                          " calls " + mine);
+                                          " calls " + theirs.ToString() + at(their_site) + ", " +
+                                          health.NameOf(health.rank()) + " calls " +
+                                          mine.ToString() + at(site));
 }
 
 Health::Progress Health::ProgressOf(int rank) const {
-  if (rank == rank_) return {call(), inside(), Clock::now()};
+  if (rank == rank_) {
+    CallLog::Entry last = collectives_.Last();
+    return {last.call, inside(), std::move(last.site), Clock::now()};
+  }
   const std::lock_guard lock(mutex_);
   return progress_[static_cast<std::size_t>(rank)];
 }

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "eccl/call_log.h"
 #include "eccl/types.h"
 #include "eccl/wire.h"
 
@@ -36,23 +37,27 @@ class Health {
   bool AllOthersLeft() const;
   // `rank`'s process is gone without having left.
   void SetGone(int rank) { gone_[static_cast<std::size_t>(rank)].store(true); }
+  bool IsGone(int rank) const { return gone_[static_cast<std::size_t>(rank)].load(); }
   std::vector<int> Gone() const;
 
-  // Progress of this rank, for the heartbeats.
-  void Enter(const OpDescriptor& call);
-  // The call that was entered last. Any thread.
-  OpDescriptor call() const;
-  void Leave() { inside_.store(false, std::memory_order_relaxed); }
-  std::uint64_t sequence() const { return sequence_.load(std::memory_order_relaxed); }
+  // This rank's calls: `peer` of a send or receive, else -1. By one thread at a time.
+  void Enter(const OpDescriptor& call, int peer = -1);
+  void Leave(const char* algorithm);
+  // The collective that was entered last. Any thread.
+  OpDescriptor call() const { return collectives_.Last().call; }
+  std::uint64_t sequence() const { return call().sequence; }
   bool inside() const { return inside_.load(std::memory_order_relaxed); }
+  // Its calls of both kinds, the latest first.
+  std::vector<CallLog::Entry> Calls(std::size_t most) const;
 
-  // Progress of a peer, heard `age` ago.
-  void Heard(int rank, const OpDescriptor& call, bool inside, Clock::duration age);
+  // What a peer has said about itself.
   struct Progress {
-    OpDescriptor call;  // sequence 0: none yet
+    OpDescriptor call;  // the collective entered last; sequence 0: none yet
     bool inside = false;
+    std::string site;  // where in the program
     Clock::time_point heard;
   };
+  void Heard(int rank, Progress progress);
   Progress ProgressOf(int rank) const;
   // The rank that has not been heard of for longest, when that is too long for a rank that runs;
   // -1: none. While rank 0 is silent it is rank 0, through which the others are heard.
@@ -70,18 +75,18 @@ class Health {
   std::vector<std::atomic<bool>> left_;
   std::vector<std::atomic<bool>> gone_;
   std::atomic<bool> failed_{false};
-  std::atomic<std::uint64_t> sequence_{0};
-  // The call's wire form, in words. Odd while it is being written: entering a call must not wait.
-  std::atomic<std::uint32_t> call_version_{0};
-  std::atomic<std::uint64_t> call_[OpDescriptor::kWireBytes / 8] = {};
+  CallLog collectives_;
+  CallLog messages_;
+  CallLog* entered_ = &collectives_;
   std::atomic<bool> inside_{false};
   mutable std::mutex mutex_;
   base::Status failure_;
   std::vector<Progress> progress_;
 };
 
-// "the ranks call different things: ..."; kAborted.
-base::Status Mismatch(const Health& health, int other, const std::string& theirs,
-                      const std::string& mine);
+// "the ranks call different things: ..."; kAborted. Where this rank was told where in its program
+// it is, it waits a moment to hear the same of the other.
+base::Status Mismatch(const Health& health, int other, const OpDescriptor& theirs,
+                      const OpDescriptor& mine);
 
 }  // namespace regatta::eccl

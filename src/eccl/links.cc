@@ -80,8 +80,22 @@ Status Links::BeginSleep(std::vector<Interest> interests, Clock::time_point* sin
       left_ = interest.peer;
     }
   }
+  {
+    const std::lock_guard lock(waiting_mutex_);
+    waiting_ = interests_;
+  }
   ticket_ = waiter_->PrepareToSleep();
   return Status();
+}
+
+void Links::EndWait() {
+  const std::lock_guard lock(waiting_mutex_);
+  waiting_.clear();
+}
+
+std::vector<Links::Interest> Links::Waiting() const {
+  const std::lock_guard lock(waiting_mutex_);
+  return waiting_;
 }
 
 Status Links::Sleep() {
@@ -122,6 +136,11 @@ Status Links::LostChannel(int peer, const Status& why) {
     return Status(Code::kDeadlineExceeded, health_->Suspect(health_->sequence()) + "; " + text);
   }
   return Status(Code::kUnavailable, text);
+}
+
+Status Links::LostStep(int peer) const {
+  return Status(Code::kAborted, "the ranks call different things: " + health_->NameOf(peer) +
+                                    " sent no call where one should begin");
 }
 
 Status Links::TimedOut() const {

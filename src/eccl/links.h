@@ -1,6 +1,7 @@
 #pragma once
 
 #include <memory>
+#include <mutex>
 #include <string>
 #include <vector>
 
@@ -43,8 +44,9 @@ class Links {
     while (true) {
       bool moved = false;
       BASE_ASSIGN_OR_RETURN(const bool done, move(&moved));
-      if (done) return base::Status();
-      if (moved) {
+      if (done || moved) {
+        if (since != Clock::time_point{}) EndWait();
+        if (done) return base::Status();
         waiter_->Stop();
         since = {};
         continue;
@@ -57,6 +59,7 @@ class Links {
       if (!last.ok() || *last || moved || health_->failed()) {
         waiter_->CancelSleep();
         if (!last.ok()) return last.status();
+        if (*last || moved) EndWait();
         if (*last) return base::Status();
         if (moved) {
           waiter_->Stop();
@@ -76,12 +79,19 @@ class Links {
   // What a channel's error means, once it is known why the peer is gone.
   base::Status LostChannel(int peer, const base::Status& why);
 
+  // Where a call should begin, a peer sent something else.
+  base::Status LostStep(int peer) const;
+
+  // What it waits for, when it has waited long enough to sleep. Any thread.
+  std::vector<Interest> Waiting() const;
+
   // "shm", "tcp", "shm+tcp"; "none" for one rank.
   const char* transport_name() const { return transport_name_; }
 
  private:
   base::Status BeginSleep(std::vector<Interest> interests, Clock::time_point* since);
   base::Status Sleep();
+  void EndWait();
   base::Status TimedOut() const;
 
   int rank_;
@@ -92,6 +102,8 @@ class Links {
   const char* transport_name_;
   // Of the sleep that is being begun.
   std::vector<Interest> interests_;
+  mutable std::mutex waiting_mutex_;
+  std::vector<Interest> waiting_;
   int left_ = -1;  // a peer in shared memory that had already gone away
   std::uint32_t ticket_ = 0;
   std::chrono::microseconds patience_{};

@@ -24,13 +24,15 @@ std::string GoneFrame(int rank, const std::string& text) {
 void WriteProgress(const Health::Progress& progress, BodyWriter* body) {
   char call[OpDescriptor::kWireBytes];
   progress.call.Encode(reinterpret_cast<std::byte*>(call));
-  body->U8(progress.inside ? 1 : 0).Raw({call, sizeof(call)});
+  body->U8(progress.inside ? 1 : 0).Raw({call, sizeof(call)}).Text(progress.site);
 }
 
 Health::Progress ReadProgress(BodyReader* reader) {
   Health::Progress progress;
   progress.inside = reader->U8() != 0;
   const std::string call = reader->Raw(OpDescriptor::kWireBytes);
+  progress.site = reader->Text();
+  progress.heard = Clock::now();
   if (reader->ok()) {
     OpDescriptor::Decode(reinterpret_cast<const std::byte*>(call.data()), &progress.call);
   }
@@ -161,8 +163,7 @@ void Monitor::Beat() {
 void Monitor::CheckAgreement() {
   const int other = health_->Disagrees();
   if (other < 0 || health_->failed()) return;
-  const Status why = Mismatch(*health_, other, health_->ProgressOf(other).call.ToString(),
-                              health_->call().ToString());
+  const Status why = Mismatch(*health_, other, health_->ProgressOf(other).call, health_->call());
   if (!health_->Fail(why)) return;
   Post(EncodeFrame(FrameType::kFailed, BodyWriter()
                                            .U32(static_cast<std::uint32_t>(health_->rank()))
@@ -198,18 +199,16 @@ void Monitor::Handle(Link& link, const FrameHeader& header, std::string_view bod
   const bool hub = health_->rank() == 0;
   switch (header.type) {
     case FrameType::kHeartbeat: {
-      const Health::Progress progress = ReadProgress(&reader);
-      health_->Heard(link.rank, progress.call, progress.inside, Clock::duration::zero());
+      Health::Progress progress = ReadProgress(&reader);
+      if (reader.ok()) health_->Heard(link.rank, std::move(progress));
       CheckAgreement();
       return;
     }
     case FrameType::kTable:
       for (int rank = 0; rank < health_->size() && reader.ok(); ++rank) {
-        const Health::Progress progress = ReadProgress(&reader);
-        const auto age = std::chrono::milliseconds(reader.U32());
-        if (reader.ok() && rank != health_->rank()) {
-          health_->Heard(rank, progress.call, progress.inside, age);
-        }
+        Health::Progress progress = ReadProgress(&reader);
+        progress.heard -= std::chrono::milliseconds(reader.U32());
+        if (reader.ok() && rank != health_->rank()) health_->Heard(rank, std::move(progress));
       }
       CheckAgreement();
       return;

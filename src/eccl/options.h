@@ -19,6 +19,7 @@ struct Options {
   std::string job_token;
   std::string host;
   std::string host_id;
+  std::string flight_record_folder;  // "": no records
   std::size_t ring_bytes =
       0;  // of one shared-memory ring, a power of two; 0: by how many there are
 };

@@ -90,6 +90,7 @@ class ShmChannel final : public Channel {
   ShmChannel* shm() override { return this; }
   int poll_fd() const override { return -1; }
   const char* name() const override { return "shm"; }
+  Traffic traffic() const override { return {out_->written.load(), in_->read.load()}; }
 
   // --- without a copy ---
   // Free memory at the place to write next, in one piece; empty when there is none.

@@ -1,5 +1,6 @@
 #include <sys/socket.h>
 
+#include <atomic>
 #include <cerrno>
 
 #include "eccl/transport.h"
@@ -16,21 +17,30 @@ class TcpChannel : public Channel {
 
   base::Result<std::size_t> TrySend(std::span<const std::byte> data) override {
     const ssize_t sent = send(socket_.get(), data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
-    if (sent >= 0) return static_cast<std::size_t>(sent);
+    if (sent >= 0) return Count(&sent_, sent);
     return Failed("cannot send");
   }
 
   base::Result<std::size_t> TryReceive(std::span<std::byte> data) override {
     const ssize_t got = recv(socket_.get(), data.data(), data.size(), MSG_DONTWAIT);
-    if (got > 0) return static_cast<std::size_t>(got);
+    if (got > 0) return Count(&received_, got);
     if (got == 0) return Status(Code::kUnavailable, "the peer closed the connection");
     return Failed("cannot receive");
   }
 
   int poll_fd() const override { return socket_.get(); }
   const char* name() const override { return "tcp"; }
+  Traffic traffic() const override {
+    return {sent_.load(std::memory_order_relaxed), received_.load(std::memory_order_relaxed)};
+  }
 
  private:
+  // One thread counts, others may look.
+  static std::size_t Count(std::atomic<std::uint64_t>* total, ssize_t bytes) {
+    const auto more = static_cast<std::size_t>(bytes);
+    total->store(total->load(std::memory_order_relaxed) + more, std::memory_order_relaxed);
+    return more;
+  }
   static base::Result<std::size_t> Failed(const char* what) {
     if (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR) return std::size_t{0};
     // Whatever the reason, the stream is broken: reset, timed out, host unreachable.
@@ -38,6 +48,7 @@ class TcpChannel : public Channel {
   }
 
   base::UniqueFd socket_;
+  std::atomic<std::uint64_t> sent_{0}, received_{0};
 };
 
 }  // namespace

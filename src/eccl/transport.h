@@ -1,6 +1,7 @@
 #pragma once
 
 #include <cstddef>
+#include <cstdint>
 #include <memory>
 #include <span>
 #include <string>
@@ -33,6 +34,12 @@ class Channel {
   // The descriptor to poll before trying again, or -1: then the peer rings this rank's bell.
   virtual int poll_fd() const = 0;
   virtual const char* name() const = 0;
+  // Bytes so far, by any thread; of shared memory with what lies between messages.
+  struct Traffic {
+    std::uint64_t sent = 0;
+    std::uint64_t received = 0;
+  };
+  virtual Traffic traffic() const = 0;
 };
 
 // Over a connected, non-blocking stream socket.

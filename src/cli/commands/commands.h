@@ -39,6 +39,7 @@ int Validate(const Invocation& call, const base::Config& settings);
 int PrintConsoleAddress(const Invocation& call, const base::Config& settings);
 int Doctor(const Invocation& call, const base::Config& settings);
 int ShowTopology(const Invocation& call, const base::Config& settings);
+int ShowEcclStatus(const Invocation& call, const base::Config& settings);
 int ShowConfig(const Invocation& call, const base::Config& settings);
 int PrintCompletion(const Invocation& call, const base::Config& settings);
 int PrintVersion(const Invocation& call, const base::Config& settings);
