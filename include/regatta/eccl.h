@@ -105,6 +105,52 @@ typedef ECCL_ENUM{ecclInt8 = 0,    ecclUint8 = 1,   ecclInt32 = 2,   ecclUint32 
 
 typedef ECCL_ENUM{ecclSum = 0, ecclProd = 1, ecclMax = 2, ecclMin = 3, ecclAvg = 4} ecclRedOp_t;
 
+/* How values cross the wire in a compressed all-reduce; docs/formats/eccl-wire.md has the bytes. */
+typedef ECCL_ENUM{
+    ecclWireFloat16 = 1,  /* 2 bytes; magnitudes from 65520 on become infinities */
+    ecclWireBfloat16 = 2, /* 2 bytes, float32's range, 8 bits of precision */
+    ecclWireInt8 = 3,     /* 1 byte, and a float32 scale for each group of values */
+    ecclWireTopK = 4,     /* only the values of largest magnitude, 8 bytes each (DGC) */
+    ecclWirePowerSgd = 5  /* two thin factors of the tensor seen as a matrix */
+} ecclWireFormat_t;
+
+/* Remembers, for one tensor, what compression has not sent yet. */
+typedef struct ecclCompressor* ecclCompressor_t;
+
+/* Options of one compressor. Start from ECCL_COMPRESSOR_CONFIG_INITIALIZER. All ranks use the same:
+ * another is found out as ecclMismatch. Fields of other formats are not used. */
+typedef struct {
+  size_t size;             /* sizeof(ecclCompressorConfig_t), so that the struct can grow */
+  ecclWireFormat_t format; /* default ecclWireBfloat16 */
+  /* Default 1: what a call's compression loses is added to the next call's values (4 bytes of
+   * memory an element), so that over many calls nothing is lost. 0: it is forgotten. */
+  int error_feedback;
+  /* Default 0: float16, bfloat16 and int8 are used between hosts only, and the ranks of one host
+   * combine exactly in shared memory; where all ranks share a host nothing is compressed. 1:
+   * between any two ranks. */
+  int inside_hosts;
+  size_t int8_group;     /* values to a scale, a power of two from 16 to 32768; default 256 */
+  double topk_ratio;     /* share of the values that a rank sends, above 0 to 1; default 0.001 */
+  double momentum;       /* of top-k: momentum correction, see below; default 0, none */
+  double clip_norm;      /* of top-k: a rank's values are scaled down to a norm of clip_norm /
+                            sqrt(nranks); default 0, never */
+  uint64_t warmup_steps; /* of top-k: calls over which the ratio falls from 0.25 to topk_ratio */
+  int powersgd_rank;     /* columns of the factors, 1 to 256; default 4 */
+  size_t powersgd_rows;  /* rows of the matrix; its columns are count / rows, rounded up; default
+                            0: about as many as columns */
+  uint64_t seed;         /* of PowerSGD's first factor; default 1 */
+} ecclCompressorConfig_t;
+#define ECCL_COMPRESSOR_CONFIG_INITIALIZER \
+  {sizeof(ecclCompressorConfig_t), ecclWireBfloat16, 1, 0, 256, 0.001, 0, 0, 0, 4, 0, 1}
+
+/* What a compressor holds, and what its last call cost. */
+typedef struct {
+  uint64_t steps;       /* calls that ended well since it was made or reset */
+  uint64_t count;       /* elements of its tensor; 0 before the first call */
+  uint64_t sent_bytes;  /* that this rank sent in the last call in compressed form */
+  double residual_norm; /* the Euclidean norm of what is still owed */
+} ecclCompressorInfo_t;
+
 /* Options of one communicator. Start from ECCL_CONFIG_INITIALIZER; 0 and NULL mean "from the
  * environment, else the default". Strings are copied. */
 typedef struct {
@@ -198,6 +244,39 @@ ECCL_API ecclResult_t ecclCommGetLastOp(ecclComm_t comm, ecclOpInfo_t* info);
 /* recvbuff[i] = op over all ranks of sendbuff[i], i < count. In place: sendbuff == recvbuff. */
 ECCL_API ecclResult_t ecclAllReduce(const void* sendbuff, void* recvbuff, size_t count,
                                     ecclDataType_t datatype, ecclRedOp_t op, ecclComm_t comm);
+/* As ecclAllReduce for ecclSum and ecclAvg of floating-point types, compressed on the wire: what
+ * all ranks receive is approximate, and the same bits. Sums are made in float32, so float64 loses
+ * precision. Everything else is the same, in place included.
+ *   ecclWireFloat16, ecclWireBfloat16, ecclWireInt8: each value is rounded twice, when it leaves
+ * its rank and when the result leaves the one that added up. A NaN gives a NaN; so does an infinity
+ * in int8, where a group's other values are not touched. int8 takes groups whose largest magnitude
+ * is below 1.5e-36 for 0. What is not finite leaves no residual. The compressor is of one tensor:
+ * with error feedback every call has the same count, else ecclInvalidUsage. After a call that
+ * failed it may owe values of that call; restore or reset it. ecclMismatch also when formats or
+ * options differ. */
+ECCL_API ecclResult_t ecclAllReduceCompressed(const void* sendbuff, void* recvbuff, size_t count,
+                                              ecclDataType_t datatype, ecclRedOp_t op,
+                                              ecclCompressor_t compressor, ecclComm_t comm);
+
+/* Makes a compressor. It belongs to no communicator, and may outlive one. ecclInvalidArgument names
+ * the field and what it may be. */
+ECCL_API ecclResult_t ecclCompressorCreate(ecclCompressor_t* compressor,
+                                           const ecclCompressorConfig_t* config);
+/* The handle is gone; a call in progress ends as if it were not. */
+ECCL_API ecclResult_t ecclCompressorDestroy(ecclCompressor_t compressor);
+/* Forgets everything, as if it were new. Like the functions below it waits for a call in progress.
+ */
+ECCL_API ecclResult_t ecclCompressorReset(ecclCompressor_t compressor);
+ECCL_API ecclResult_t ecclCompressorGetInfo(ecclCompressor_t compressor,
+                                            ecclCompressorInfo_t* info);
+/* The state, for a checkpoint of this rank. *bytes is the size of `buffer` and becomes that of the
+ * state; with `buffer` NULL that is all. ecclInvalidArgument when it does not fit. */
+ECCL_API ecclResult_t ecclCompressorSave(ecclCompressor_t compressor, void* buffer, size_t* bytes);
+/* Goes on from a saved state, of a compressor with the same options; else ecclInvalidArgument, and
+ * nothing changes. */
+ECCL_API ecclResult_t ecclCompressorRestore(ecclCompressor_t compressor, const void* state,
+                                            size_t bytes);
+
 /* recvbuff holds nranks * sendcount elements, rank r's at r * sendcount. In place: sendbuff ==
  * recvbuff + rank * sendcount. */
 ECCL_API ecclResult_t ecclAllGather(const void* sendbuff, void* recvbuff, size_t sendcount,

@@ -8,6 +8,7 @@
 
 #include "base/random.h"
 #include "eccl/communicator.h"
+#include "eccl/formats/compressor.h"
 
 namespace regatta::eccl {
 namespace {
@@ -105,6 +106,19 @@ ecclResult_t WithComm(ecclComm_t comm, Function function) {
                     "comm is no communicator: it was never made, or it was destroyed or aborted");
     }
     return function(*found);
+  });
+}
+
+Status NoCompressor() {
+  return Status(Code::kInvalidArgument,
+                "compressor is no compressor: it was never made, or it was destroyed");
+}
+
+template <typename Function>
+ecclResult_t WithCompressor(ecclCompressor_t compressor, Function function) {
+  return Guarded([&]() -> Status {
+    const std::shared_ptr<Compressor> found = FindCompressor(compressor);
+    return found == nullptr ? NoCompressor() : function(*found);
   });
 }
 
@@ -469,6 +483,68 @@ ecclResult_t ecclAllReduce(const void* sendbuff, void* recvbuff, size_t count,
     BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", sendbuff, count));
     BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", recvbuff, count));
     return found.AllReduce(sendbuff, recvbuff, count, datatype, op);
+  });
+}
+
+ecclResult_t ecclAllReduceCompressed(const void* sendbuff, void* recvbuff, size_t count,
+                                     ecclDataType_t datatype, ecclRedOp_t op,
+                                     ecclCompressor_t compressor, ecclComm_t comm) {
+  return WithComm(comm, [&](Communicator& found) -> Status {
+    const std::shared_ptr<Compressor> with = FindCompressor(compressor);
+    if (with == nullptr) return NoCompressor();
+    BASE_RETURN_IF_ERROR(CheckType(datatype));
+    BASE_RETURN_IF_ERROR(CheckOp(op));
+    BASE_RETURN_IF_ERROR(CheckCount(count, 1, datatype));
+    BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", sendbuff, count));
+    BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", recvbuff, count));
+    return found.AllReduceCompressed(sendbuff, recvbuff, count, datatype, op, with.get());
+  });
+}
+
+ecclResult_t ecclCompressorCreate(ecclCompressor_t* compressor,
+                                  const ecclCompressorConfig_t* config) {
+  return Guarded([&] { return CreateCompressor(config, compressor); });
+}
+
+ecclResult_t ecclCompressorDestroy(ecclCompressor_t compressor) {
+  return Guarded([&] { return TakeCompressor(compressor) == nullptr ? NoCompressor() : Status(); });
+}
+
+ecclResult_t ecclCompressorReset(ecclCompressor_t compressor) {
+  return WithCompressor(compressor, [](Compressor& found) {
+    found.Reset();
+    return Status();
+  });
+}
+
+ecclResult_t ecclCompressorGetInfo(ecclCompressor_t compressor, ecclCompressorInfo_t* info) {
+  return WithCompressor(compressor, [&](Compressor& found) {
+    if (info == nullptr) return Status(Code::kInvalidArgument, "info is NULL");
+    *info = found.info();
+    return Status();
+  });
+}
+
+ecclResult_t ecclCompressorSave(ecclCompressor_t compressor, void* buffer, size_t* bytes) {
+  return WithCompressor(compressor, [&](Compressor& found) {
+    if (bytes == nullptr) return Status(Code::kInvalidArgument, "bytes is NULL");
+    const std::vector<std::byte> state = found.Save();
+    const std::size_t room = std::exchange(*bytes, state.size());
+    if (buffer == nullptr) return Status();
+    if (room < state.size()) {
+      return Status(Code::kInvalidArgument, "the buffer has " + std::to_string(room) +
+                                                " bytes; the state needs " +
+                                                std::to_string(state.size()));
+    }
+    std::memcpy(buffer, state.data(), state.size());
+    return Status();
+  });
+}
+
+ecclResult_t ecclCompressorRestore(ecclCompressor_t compressor, const void* state, size_t bytes) {
+  return WithCompressor(compressor, [&](Compressor& found) -> Status {
+    if (state == nullptr) return Status(Code::kInvalidArgument, "state is NULL");
+    return found.Restore({static_cast<const std::byte*>(state), bytes});
   });
 }
 

@@ -19,6 +19,8 @@
 
 namespace regatta::eccl {
 
+class Compressor;
+
 // One rank's end of a communicator: the meeting, the connections, the monitor, and the collectives
 // over them. Thread-safe; collectives run one at a time. Arguments have been checked by api.cc.
 class Communicator {
@@ -36,6 +38,9 @@ class Communicator {
 
   base::Status AllReduce(const void* send, void* receive, std::size_t count, ecclDataType_t type,
                          ecclRedOp_t op);
+  // The same, in the compressor's format; compressed.cc.
+  base::Status AllReduceCompressed(const void* send, void* receive, std::size_t count,
+                                   ecclDataType_t type, ecclRedOp_t op, Compressor* compressor);
   base::Status AllGather(const void* send, void* receive, std::span<const std::size_t> counts,
                          ecclDataType_t type);
   base::Status ReduceScatter(const void* send, void* receive, std::size_t count,

@@ -24,10 +24,12 @@ class Selector {
 
   // `bytes`: of the whole input or output, whichever is larger.
   const Plan& Pick(OpKind kind, int root, std::size_t bytes);
+  const std::vector<std::vector<int>>& hosts() const { return hosts_; }
+  // As many ranks on each.
+  bool UniformHosts() const;
 
  private:
   std::string AllReduceFor(std::size_t bytes) const;
-  bool UniformHosts() const;
 
   int rank_;
   int size_;

@@ -13,6 +13,7 @@ std::size_t SizeOf(ecclDataType_t type);
 const char* NameOf(ecclDataType_t type);
 const char* NameOf(ecclRedOp_t op);
 bool IsValid(ecclRedOp_t op);
+const char* NameOf(ecclWireFormat_t format);
 
 enum class OpKind : std::uint8_t {
   kAllReduce = 1,
@@ -41,6 +42,14 @@ struct OpDescriptor {
   std::uint64_t count = 0;
   // Of the communicator for a collective; of the pair and direction for send/receive.
   std::uint64_t sequence = 0;
+  // Of a compressed all-reduce; else 0. `root` then is the format's main number.
+  std::uint8_t wire_format = 0;
+  std::uint32_t wire_options = 0;
+
+  // Makes it a compressed one: the caller's type and operator, and a digest of what else the ranks
+  // have to agree on, go into wire_options, because the steps of such a call have types of their
+  // own.
+  void Compressed(ecclWireFormat_t format, std::uint32_t main_number, std::uint32_t digest);
 
   bool operator==(const OpDescriptor&) const = default;
   // "allreduce #17 (float32 x 1024, sum)".
