@@ -10,6 +10,7 @@
 
 #include <chrono>
 #include <filesystem>
+#include <sstream>
 #include <string>
 #include <vector>
 
@@ -125,8 +126,33 @@ TEST_P(Processes, SumOverTwoAndFour) {
   }
 }
 
-void ExpectDeathIsNamed(int size, int victim, const std::vector<std::string>& environment) {
-  Job job = Start(size, {"loop"}, environment);
+// Four ranks, alternating between two hosts: each compresses one half of the tensor, and sends half
+// of that twice, so 1/2 of the elements in all.
+TEST(ProcessHosts, CompressionBetweenHostsIsHierarchical) {
+  constexpr int kElements = 100'003 / 2;
+  Job job = Start(4, {"hosts"}, {});
+  for (const auto& [format, bytes] :
+       {std::pair("float16", 2.0), std::pair("bfloat16", 2.0), std::pair("int8", 1 + 4.0 / 256)}) {
+    std::string digest;
+    for (auto& rank : job) {
+      const std::string line = rank->Line();
+      std::istringstream words(line);
+      std::string name, algorithm, own;
+      double sent = 0;
+      words >> name >> algorithm >> sent >> own;
+      EXPECT_EQ(name + " " + algorithm, std::string(format) + " hierarchical") << line;
+      EXPECT_NEAR(sent, bytes * kElements, 50) << line;
+      if (digest.empty()) digest = own;
+      EXPECT_EQ(own, digest) << "all ranks have the same bits";
+    }
+  }
+  for (auto& rank : job) EXPECT_EQ(rank->Wait(), 0);
+}
+
+void ExpectDeathIsNamed(int size, int victim, const std::vector<std::string>& environment,
+                        const char* mode = "loop",
+                        const char* call = "allreduce #[0-9]+ \\(float32 x 100000, max\\)") {
+  Job job = Start(size, {mode}, environment);
   for (auto& rank : job) ASSERT_EQ(rank->Line(), "ready");
   auto& dead = *job[static_cast<std::size_t>(victim)];
   const std::string pid = std::to_string(dead.pid());
@@ -138,7 +164,7 @@ void ExpectDeathIsNamed(int size, int victim, const std::vector<std::string>& en
     EXPECT_THAT(line, StartsWith("error 6 "));
     EXPECT_THAT(line, HasSubstr("rank " + std::to_string(victim) + " (host "));
     EXPECT_THAT(line, HasSubstr("pid " + pid + ")"));
-    EXPECT_THAT(line, ContainsRegex("allreduce #[0-9]+ \\(float32 x 100000, max\\)"));
+    EXPECT_THAT(line, ContainsRegex(call));
     EXPECT_LT(SecondsSince(start), 2.0);
   }
 }
@@ -147,6 +173,8 @@ TEST_P(Processes, AKilledRankIsNamedByEveryOtherWithinTwoSeconds) {
   const int files = FilesInShm();
   ExpectDeathIsNamed(2, 1, Environment());
   ExpectDeathIsNamed(4, 2, Environment());
+  ExpectDeathIsNamed(3, 1, Environment(), "squeeze",
+                     "allreduce #[0-9]+ \\(float32 x 1000000, avg, int8 in groups of 256");
   EXPECT_EQ(FilesInShm(), files);
 }
 
