@@ -24,6 +24,32 @@ class Config(ctypes.Structure):
     ]
 
 
+class CompressorConfig(ctypes.Structure):
+    _fields_ = [
+        ("size", ctypes.c_size_t),
+        ("format", ctypes.c_int),
+        ("error_feedback", ctypes.c_int),
+        ("inside_hosts", ctypes.c_int),
+        ("int8_group", ctypes.c_size_t),
+        ("topk_ratio", ctypes.c_double),
+        ("momentum", ctypes.c_double),
+        ("clip_norm", ctypes.c_double),
+        ("warmup_steps", ctypes.c_uint64),
+        ("powersgd_rank", ctypes.c_int),
+        ("powersgd_rows", ctypes.c_size_t),
+        ("seed", ctypes.c_uint64),
+    ]
+
+
+class CompressorInfo(ctypes.Structure):
+    _fields_ = [
+        ("steps", ctypes.c_uint64),
+        ("count", ctypes.c_uint64),
+        ("sent_bytes", ctypes.c_uint64),
+        ("residual_norm", ctypes.c_double),
+    ]
+
+
 class OpInfo(ctypes.Structure):
     _fields_ = [
         ("sequence", ctypes.c_uint64),
@@ -71,6 +97,13 @@ def load() -> ctypes.CDLL:
         "ecclCommAbort": [comm],
         "ecclCommGetLastOp": [comm, ctypes.POINTER(OpInfo)],
         "ecclAllReduce": [pointer, pointer, count, number, number, comm],
+        "ecclAllReduceCompressed": [pointer, pointer, count, number, number, pointer, comm],
+        "ecclCompressorCreate": [ctypes.POINTER(pointer), ctypes.POINTER(CompressorConfig)],
+        "ecclCompressorDestroy": [pointer],
+        "ecclCompressorReset": [pointer],
+        "ecclCompressorGetInfo": [pointer, ctypes.POINTER(CompressorInfo)],
+        "ecclCompressorSave": [pointer, pointer, counts],
+        "ecclCompressorRestore": [pointer, ctypes.c_char_p, count],
         "ecclAllGatherV": [pointer, pointer, counts, number, comm],
         "ecclReduceScatter": [pointer, pointer, count, number, number, comm],
         "ecclBroadcast": [pointer, pointer, count, number, number, comm],

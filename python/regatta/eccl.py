@@ -15,12 +15,15 @@ from regatta import _library
 
 __all__ = [
     "Communicator",
+    "Compressor",
+    "CompressorInfo",
     "DataType",
     "EcclError",
     "OpInfo",
     "ReduceOp",
     "Result",
     "UniqueId",
+    "WireFormat",
     "get_unique_id",
     "unique_id_from_environment",
     "version",
@@ -60,6 +63,16 @@ class ReduceOp(enum.IntEnum):
     AVG = 4
 
 
+class WireFormat(enum.IntEnum):
+    """How values cross the wire in a compressed all-reduce."""
+
+    FLOAT16 = 1
+    BFLOAT16 = 2
+    INT8 = 3
+    TOP_K = 4
+    POWER_SGD = 5
+
+
 class EcclError(RuntimeError):
     """A call of libeccl failed; ``result`` says how, the text names ranks and operation."""
 
@@ -84,6 +97,16 @@ class OpInfo:
     algorithm: str
     transport: str
     microseconds: int
+
+
+@dataclass(frozen=True)
+class CompressorInfo:
+    """What a compressor holds, and what its last call cost this rank."""
+
+    steps: int
+    count: int
+    sent_bytes: int
+    residual_norm: float
 
 
 _NAMES = {
@@ -168,6 +191,114 @@ def unique_id_from_environment() -> UniqueId:
     raw = _library.UniqueIdBytes()
     _check(_library.load().ecclUniqueIdFromEnvironment(ctypes.byref(raw)))
     return UniqueId(bytes(raw))
+
+
+class Compressor:
+    """Compresses the all-reduces of one tensor, and remembers what was not sent yet.
+
+    All ranks need one with the same options for the same tensor. It belongs to no communicator.
+
+    Parameters
+    ----------
+    format : WireFormat
+        How values cross the wire.
+    error_feedback : bool
+        Add what compression loses to the next call's values.
+    inside_hosts : bool
+        Compress with 16 bits and int8 between ranks of one host, too; top-k and PowerSGD always do.
+    int8_group : int
+        Values that share a scale: a power of two, 16 to 32768.
+    topk_ratio : float
+        Share of the values that a rank sends.
+    momentum, clip_norm : float
+        Deep gradient compression's momentum correction and clipping (of top-k); 0 for none.
+    warmup_steps : int
+        Calls over which the ratio falls from 0.25 to ``topk_ratio``.
+    powersgd_rank, powersgd_rows : int
+        Columns of the factors; rows of the tensor as a matrix, 0 for about square.
+    seed : int
+        Of PowerSGD's first factor.
+
+    Raises
+    ------
+    EcclError
+        When an option may not be what it is; the text names it.
+    """
+
+    def __init__(
+        self,
+        format: WireFormat,
+        *,
+        error_feedback: bool = True,
+        inside_hosts: bool = False,
+        int8_group: int = 256,
+        topk_ratio: float = 0.001,
+        momentum: float = 0.0,
+        clip_norm: float = 0.0,
+        warmup_steps: int = 0,
+        powersgd_rank: int = 4,
+        powersgd_rows: int = 0,
+        seed: int = 1,
+    ) -> None:
+        self._library = _library.load()
+        config = _library.CompressorConfig(
+            ctypes.sizeof(_library.CompressorConfig),
+            format,
+            error_feedback,
+            inside_hosts,
+            int8_group,
+            topk_ratio,
+            momentum,
+            clip_norm,
+            warmup_steps,
+            powersgd_rank,
+            powersgd_rows,
+            seed,
+        )
+        handle = ctypes.c_void_p()
+        self.handle: int | None = None
+        _check(self._library.ecclCompressorCreate(ctypes.byref(handle), ctypes.byref(config)))
+        self.handle = handle.value
+        self.format = WireFormat(format)
+
+    def __enter__(self) -> "Compressor":
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
+    def __del__(self) -> None:
+        # Not there when __init__ found no library.
+        if getattr(self, "handle", None) is not None:
+            self.close()
+
+    def close(self) -> None:
+        """Forget everything and free its memory. Closing twice is fine."""
+        if self.handle is not None:
+            handle, self.handle = self.handle, None
+            _check(self._library.ecclCompressorDestroy(handle))
+
+    def reset(self) -> None:
+        """Forget what is owed, as if it were new; do it on all ranks."""
+        _check(self._library.ecclCompressorReset(self.handle))
+
+    def info(self) -> CompressorInfo:
+        """Return what it holds now."""
+        info = _library.CompressorInfo()
+        _check(self._library.ecclCompressorGetInfo(self.handle, ctypes.byref(info)))
+        return CompressorInfo(info.steps, info.count, info.sent_bytes, info.residual_norm)
+
+    def state(self) -> bytes:
+        """Return the state, for this rank's part of a checkpoint."""
+        size = ctypes.c_size_t()
+        _check(self._library.ecclCompressorSave(self.handle, None, ctypes.byref(size)))
+        state = ctypes.create_string_buffer(size.value)
+        _check(self._library.ecclCompressorSave(self.handle, state, ctypes.byref(size)))
+        return state.raw
+
+    def restore(self, state: bytes) -> None:
+        """Go on from what `state` returned, with the same options."""
+        _check(self._library.ecclCompressorRestore(self.handle, state, len(state)))
 
 
 class Communicator:
@@ -270,6 +401,19 @@ class Communicator:
         if source[1] != target[1]:
             raise ValueError(f"send has {source[1]} elements, receive has {target[1]}")
         _check(self._library.ecclAllReduce(source[0], target[0], source[1], kind, op, self._handle))
+
+    def all_reduce_compressed(
+        self, send: Any, receive: Any, compressor: Compressor, op: ReduceOp = ReduceOp.AVG
+    ) -> None:
+        """Combine by sum or avg, approximately: compressed on the wire. May be in place."""
+        source, target, kind = _pair(send, receive)
+        if source[1] != target[1]:
+            raise ValueError(f"send has {source[1]} elements, receive has {target[1]}")
+        _check(
+            self._library.ecclAllReduceCompressed(
+                source[0], target[0], source[1], kind, op, compressor.handle, self._handle
+            )
+        )
 
     def all_gather(self, send: Any, receive: Any, counts: Sequence[int] | None = None) -> None:
         """Collect all ranks' ``send`` in rank order; ``counts`` when they differ in length."""

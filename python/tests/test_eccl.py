@@ -16,6 +16,40 @@ def test_collectives_on_numpy_arrays_between_processes(start: Start) -> None:
         assert one.code == 0, f"rank {rank}:\n{one.output}"
 
 
+def test_compressed_all_reduces_converge_as_exact_ones_do(start: Start) -> None:
+    for rank, one in enumerate(start("compression", 3).wait()):
+        assert one.code == 0, f"rank {rank}:\n{one.output}"
+
+
+def test_a_compressor_says_what_is_wrong_and_keeps_its_state() -> None:
+    with pytest.raises(eccl.EcclError, match="int8_group is 100; it may be a power of two"):
+        eccl.Compressor(eccl.WireFormat.INT8, int8_group=100)
+    options = {"topk_ratio": 0.25, "momentum": 0.9}
+    with (
+        eccl.Communicator(0, 1) as comm,
+        eccl.Compressor(eccl.WireFormat.TOP_K, **options) as first,
+        eccl.Compressor(eccl.WireFormat.TOP_K, **options) as second,
+    ):
+        gradient = np.arange(8, dtype=np.float32)
+        results = [np.zeros(8, np.float32) for _ in range(2)]
+        comm.all_reduce_compressed(gradient, results[0], first)
+        assert results[0].tolist() == [0] * 6 + [6, 7]
+        assert first.info().steps == 1 and first.info().count == 8
+        second.restore(first.state())
+        for compressor, result in zip((first, second), results, strict=True):
+            comm.all_reduce_compressed(gradient, result, compressor)
+        assert results[0].tolist() == results[1].tolist()
+        second.reset()
+        assert second.info().steps == 0 and second.info().residual_norm == 0
+        with pytest.raises(eccl.EcclError, match="op is max"):
+            comm.all_reduce_compressed(gradient, results[0], first, eccl.ReduceOp.MAX)
+        with pytest.raises(eccl.EcclError, match="datatype is int32"):
+            comm.all_reduce_compressed(np.zeros(8, np.int32), np.zeros(8, np.int32), first)
+    first.close()
+    with pytest.raises(eccl.EcclError, match="no compressor"):
+        first.reset()
+
+
 def test_errors_carry_code_and_text() -> None:
     with eccl.Communicator(0, 1) as comm:
         with pytest.raises(eccl.EcclError, match="root is 3") as caught:

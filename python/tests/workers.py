@@ -56,6 +56,73 @@ def arrays() -> None:
             assert one[0] == 7.5
 
 
+def regression(comm: eccl.Communicator, seed: int, compressor: eccl.Compressor | None) -> float:
+    """Train a small network on a fixed noisy task, each rank on its share; the final test loss."""
+    data = np.random.default_rng(42)
+    truth = data.normal(size=(16, 8)) / 4
+    inputs = data.normal(size=(3072, 16))
+    targets = np.tanh(inputs @ truth) + 0.3 * data.normal(size=(3072, 8))
+    test, expected, inputs, targets = inputs[:1024], targets[:1024], inputs[1024:], targets[1024:]
+    draw = np.random.default_rng(seed)
+    shapes = ((16, 32), (32, 8))
+    weights = np.concatenate(
+        [draw.normal(size=rows * columns) / np.sqrt(rows) for rows, columns in shapes]
+    ).astype(np.float32)
+    velocity = np.zeros_like(weights)
+
+    def forward(batch: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+        first = weights[: 16 * 32].reshape(16, 32)
+        second = weights[16 * 32 :].reshape(32, 8)
+        hidden = np.tanh(batch @ first)
+        return second, hidden, hidden @ second
+
+    for step in range(1000):
+        chosen = draw.integers(0, len(inputs), 32 * comm.size)[comm.rank :: comm.size]
+        second, hidden, output = forward(inputs[chosen])
+        error = 2 * (output - targets[chosen]) / output.size
+        into_hidden = (error @ second.T) * (1 - hidden**2)
+        gradient = np.concatenate(
+            [(inputs[chosen].T @ into_hidden).ravel(), (hidden.T @ error).ravel()]
+        ).astype(np.float32)
+        if compressor is None:
+            comm.all_reduce(gradient, gradient, eccl.ReduceOp.AVG)
+        else:
+            comm.all_reduce_compressed(gradient, gradient, compressor)
+        velocity = 0.5 * velocity + gradient
+        weights -= np.float32(0.5 * (1 - step / 1000)) * velocity
+    loss = float(((forward(test)[2] - expected) ** 2).mean())
+    everyone = np.empty(comm.size, np.float64)
+    comm.all_gather(np.array([loss]), everyone)
+    assert (everyone == loss).all(), "all ranks have the same weights"
+    return loss
+
+
+def compression() -> None:
+    """With each format the loss ends among those of exact gradients with three seeds."""
+    import os
+
+    rank, size = int(os.environ["HOROVOD_RANK"]), int(os.environ["HOROVOD_SIZE"])
+    formats = {
+        eccl.WireFormat.FLOAT16: {},
+        eccl.WireFormat.BFLOAT16: {},
+        eccl.WireFormat.INT8: {},
+        eccl.WireFormat.TOP_K: {"topk_ratio": 0.1, "warmup_steps": 100},
+        eccl.WireFormat.POWER_SGD: {"powersgd_rank": 2, "powersgd_rows": 24},
+    }
+    with eccl.Communicator(rank, size) as comm:
+        exact = [regression(comm, seed, None) for seed in range(3)]
+        assert max(exact) < 0.1, "the noise alone costs 0.09"
+        for kind, options in formats.items():
+            losses = []
+            for seed in range(3):
+                with eccl.Compressor(kind, inside_hosts=True, **options) as compressor:
+                    losses.append(regression(comm, seed, compressor))
+                    assert compressor.info().steps == 1000
+                    assert 0 < compressor.info().sent_bytes < 768 * 4
+            say(f"{kind.name}: {losses}, exact {exact}")
+            assert min(exact) <= np.mean(losses) <= max(exact), kind
+
+
 def operations() -> None:
     """Every operation of the package, against what it should give."""
     hvd.init()
