@@ -116,9 +116,8 @@ class Conversation {
     OpDescriptor theirs;
     const bool is_one = OpDescriptor::Decode(end.theirs, &theirs);
     if (!is_one || theirs != call_) {
-      return Mismatch(*links_->health(), end.rank,
-                      is_one ? theirs.ToString() : "something that sent other bytes",
-                      call_.ToString());
+      return is_one ? Mismatch(*links_->health(), end.rank, theirs, call_)
+                    : links_->LostStep(end.rank);
     }
     end.agreed = true;
     REGATTA_FAULT("eccl.collective.agreed");
