@@ -114,6 +114,7 @@ def load() -> ctypes.CDLL:
         "ecclBarrier": [comm],
         "ecclSend": [pointer, count, number, number, comm],
         "ecclRecv": [pointer, count, number, number, comm],
+        "ecclSendRecv": [pointer, count, number, pointer, count, number, number, comm],
     }
     for name, arguments in signatures.items():
         function = getattr(library, name)

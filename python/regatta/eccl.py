@@ -507,6 +507,11 @@ class Communicator:
         address, count, kind = _describe(array)
         _check(self._library.ecclRecv(address, count, kind, peer, self._handle))
 
+    def send_receive(self, send: Any, to: int, receive: Any, source: int) -> None:
+        """Send to one rank and receive from one, the same or another, at the same time."""
+        outgoing, incoming, kind = _pair(send, receive)
+        _check(self._library.ecclSendRecv(*outgoing, to, *incoming, source, kind, self._handle))
+
     def _at_root(
         self, everywhere: Any, only_at_root: Any, root: int, name: str
     ) -> tuple[tuple[int, int], tuple[int, int], DataType]:

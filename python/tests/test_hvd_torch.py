@@ -30,6 +30,71 @@ def test_training_equals_one_process_on_the_whole_batch(start: Start, size: int)
     expect_success(start("gradients", size))
 
 
+@pytest.mark.parametrize("size", [2, 3, 4])
+def test_adasum_follows_its_definition(start: Start, size: int) -> None:
+    expect_success(start("adasum", size))
+
+
+@pytest.mark.parametrize(
+    "function", ["process_sets", "uneven", "derivatives", "sparse", "groups", "batch_norm"]
+)
+def test_the_rest_of_the_api(start: Start, function: str) -> None:
+    expect_success(start(function, 3))
+
+
+def test_everything_works_without_a_cache(start: Start) -> None:
+    expect_success(start("process_sets", 3, HOROVOD_CACHE_CAPACITY="0"))
+
+
+def test_a_cache_that_is_too_small_changes_nothing_but_time(start: Start) -> None:
+    expect_success(start("uneven", 2, HOROVOD_CACHE_CAPACITY="1"))
+    expect_success(start("gradients", 2, HOROVOD_CACHE_CAPACITY="2"))
+
+
+def test_large_tensors_go_in_parts_and_others_between(start: Start, tmp_path: pathlib.Path) -> None:
+    path = tmp_path / "timeline.json"
+    expect_success(
+        start(
+            "large",
+            2,
+            HOROVOD_TIMELINE=str(path),
+            HOROVOD_TIMELINE_MARK_CYCLES="1",
+            REGATTA_HVD_PARTITION_BYTES="65536",
+        )
+    )
+    events = json.loads(path.read_text())
+    parts = [
+        event["args"]["elements"]
+        for event in events
+        if event["name"] == "ALLREDUCE" and event["args"]["tensors"] == ["allreduce.big"]
+    ]
+    assert len(parts) == 3 * 7
+    assert parts[:2] == [[0, 16384], [16384, 32768]] and parts[6] == [98304, 100003]
+    assert any(event["name"] == "CYCLE_START" for event in events)
+    assert any(event["name"] == "NEGOTIATE_ALLREDUCE" for event in events)
+
+
+def test_the_search_ends_with_the_same_values_on_all_ranks(
+    start: Start, tmp_path: pathlib.Path
+) -> None:
+    log = tmp_path / "tuning.csv"
+    expect_success(
+        start(
+            "tuned",
+            2,
+            HOROVOD_AUTOTUNE="1",
+            HOROVOD_AUTOTUNE_LOG=str(log),
+            HOROVOD_AUTOTUNE_WARMUP_SAMPLES="1",
+            HOROVOD_AUTOTUNE_STEPS_PER_SAMPLE="2",
+            HOROVOD_AUTOTUNE_BAYES_OPT_MAX_SAMPLES="6",
+        )
+    )
+    lines = [line.split(",") for line in log.read_text().splitlines()]
+    phases = [line[3] for line in lines[1:]]
+    assert phases == ["warm-up"] + ["search"] * 6 + ["comparison"] * 10 + ["kept"]
+    assert lines[1][:2] == [str(64 << 20), "1.000"], "it begins with the defaults"
+
+
 def test_clipping_between_synchronize_and_step(start: Start) -> None:
     expect_success(start("clipping", 2))
 
@@ -41,9 +106,9 @@ def test_communication_overlaps_the_backward_pass(start: Start, tmp_path: pathli
         start("overlap", 2, HOROVOD_TIMELINE=str(path), HOROVOD_FUSION_THRESHOLD=str(2 << 20))
     )
     for one in (path, tmp_path / "timeline.json.1"):
-        events = json.loads(one.read_text())["traceEvents"]
+        events = json.loads(one.read_text())
         gradients = [event["ts"] for event in events if event["name"] == "gradient"]
-        launches = [event for event in events if event["name"] == "allreduce"]
+        launches = [event for event in events if event["name"] == "ALLREDUCE"]
         assert len(gradients) == 24
         assert sum(len(event["args"]["tensors"]) for event in launches) == 24
         assert launches[0]["ts"] < max(gradients), "the first all-reduce started after backward"
@@ -54,13 +119,13 @@ def test_small_tensors_travel_together(start: Start, tmp_path: pathlib.Path) -> 
     path = tmp_path / "timeline.json"
     # A long cycle, so that all of them are there when it ends, on a busy machine too.
     expect_success(start("fusion", 2, HOROVOD_TIMELINE=str(path), HOROVOD_CYCLE_TIME="300"))
-    events = json.loads(path.read_text())["traceEvents"]
-    sizes = [len(event["args"]["tensors"]) for event in events if event["name"] == "allreduce"]
+    events = json.loads(path.read_text())
+    sizes = [len(event["args"]["tensors"]) for event in events if event["name"] == "ALLREDUCE"]
     assert sum(sizes) == 50
     assert len(sizes) <= 3, sizes
     expect_success(start("fusion", 2, HOROVOD_TIMELINE=str(path), HOROVOD_FUSION_THRESHOLD="0"))
-    events = json.loads(path.read_text())["traceEvents"]
-    assert sum(event["name"] == "allreduce" for event in events) == 50
+    events = json.loads(path.read_text())
+    assert sum(event["name"] == "ALLREDUCE" for event in events) == 50
 
 
 @pytest.mark.parametrize("size", [2, 3])

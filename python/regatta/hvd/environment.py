@@ -1,9 +1,17 @@
-"""Which rank this process is, from the environment its launcher made."""
+"""Which rank this process is, and the HOROVOD_* settings, from the environment."""
 
+import logging
 import os
 from dataclasses import dataclass
 
-__all__ = ["Placement", "Settings", "read_placement", "read_settings"]
+__all__ = ["Placement", "Settings", "read_placement", "read_settings", "warn_of_refused"]
+
+_log = logging.getLogger("regatta.hvd")
+DYNAMIC_TIMELINE = "DYNAMIC"
+_REFUSED = {
+    "HOROVOD_HIERARCHICAL_ALLGATHER": "libeccl chooses how an all-gather travels by itself",
+    "HOROVOD_TORUS_ALLREDUCE": "libeccl has no torus; HOROVOD_HIERARCHICAL_ALLREDUCE=1 is nearest",
+}
 
 
 @dataclass(frozen=True)
@@ -16,6 +24,7 @@ class Placement:
     local_size: int | None = None
     cross_rank: int | None = None
     cross_size: int | None = None
+    homogeneous: bool = True  # as many ranks on each host
 
 
 @dataclass(frozen=True)
@@ -24,14 +33,34 @@ class Settings:
 
     cycle_time: float
     fusion_threshold: int
+    partition: int
+    fuse_groups: bool
+    cache_capacity: int
     stall_warning: float
     stall_shutdown: float
     timeline: str
+    timeline_marks_cycles: bool
+    hierarchical: bool
+    affinity: tuple[int, ...]  # a core for the background thread of each local rank
+    interface: str
+    autotune: bool
+    autotune_log: str
+    autotune_warmup_samples: int
+    autotune_steps_per_sample: int
+    autotune_samples: int
+    autotune_noise: float
+    # What the user has set is not tuned.
+    fusion_fixed: bool
+    cycle_fixed: bool
+
+
+def _text(name: str) -> str:
+    return os.environ.get(name, "")
 
 
 def _integer(name: str, otherwise: int | None = None) -> int | None:
-    text = os.environ.get(name)
-    if text is None or text == "":
+    text = _text(name)
+    if text == "":
         return otherwise
     try:
         return int(text)
@@ -39,14 +68,29 @@ def _integer(name: str, otherwise: int | None = None) -> int | None:
         raise ValueError(f"{name}={text!r} is not a whole number") from None
 
 
-def _number(name: str, otherwise: float) -> float:
-    text = os.environ.get(name)
-    if text is None or text == "":
+def _number(name: str, otherwise: float, least: float = 0.0) -> float:
+    text = _text(name)
+    if text == "":
         return otherwise
     try:
-        return float(text)
+        number = float(text)
     except ValueError:
         raise ValueError(f"{name}={text!r} is not a number") from None
+    if not number >= least:
+        raise ValueError(f"{name}={text} is too small; it is at least {least:g}")
+    return number
+
+
+def _flag(name: str) -> bool:
+    return _text(name).lower() not in ("", "0", "false", "no")
+
+
+def _cores(name: str) -> tuple[int, ...]:
+    text = _text(name)
+    try:
+        return tuple(int(core) for core in text.split(",")) if text else ()
+    except ValueError:
+        raise ValueError(f"{name}={text!r} is not a list of cores such as 0,2,4") from None
 
 
 def read_placement() -> Placement:
@@ -75,12 +119,34 @@ def read_placement() -> Placement:
 
 
 def read_settings() -> Settings:
-    """Read HOROVOD_CYCLE_TIME (ms), HOROVOD_FUSION_THRESHOLD, HOROVOD_STALL_*, HOROVOD_TIMELINE."""
-    checked = os.environ.get("HOROVOD_STALL_CHECK_DISABLE", "0") in ("", "0")
+    """Read the settings; ValueError names the variable that makes no sense."""
+    checked = not _flag("HOROVOD_STALL_CHECK_DISABLE")
     return Settings(
-        cycle_time=max(_number("HOROVOD_CYCLE_TIME", 1.0), 0.0) / 1000,
-        fusion_threshold=int(_number("HOROVOD_FUSION_THRESHOLD", 64 * 1024 * 1024)),
+        cycle_time=_number("HOROVOD_CYCLE_TIME", 1.0) / 1000,
+        fusion_threshold=int(_number("HOROVOD_FUSION_THRESHOLD", 64 << 20)),
+        partition=int(_number("REGATTA_HVD_PARTITION_BYTES", 16 << 20)),
+        fuse_groups=not _flag("HOROVOD_DISABLE_GROUP_FUSION"),
+        cache_capacity=int(_number("HOROVOD_CACHE_CAPACITY", 1024)),
         stall_warning=_number("HOROVOD_STALL_CHECK_TIME_SECONDS", 60.0) if checked else 0.0,
         stall_shutdown=_number("HOROVOD_STALL_SHUTDOWN_TIME_SECONDS", 0.0) if checked else 0.0,
-        timeline=os.environ.get("HOROVOD_TIMELINE", ""),
+        timeline=_text("HOROVOD_TIMELINE"),
+        timeline_marks_cycles=_flag("HOROVOD_TIMELINE_MARK_CYCLES"),
+        hierarchical=_flag("HOROVOD_HIERARCHICAL_ALLREDUCE"),
+        affinity=_cores("HOROVOD_THREAD_AFFINITY"),
+        interface=_text("HOROVOD_GLOO_IFACE"),
+        autotune=_flag("HOROVOD_AUTOTUNE"),
+        autotune_log=_text("HOROVOD_AUTOTUNE_LOG"),
+        autotune_warmup_samples=int(_number("HOROVOD_AUTOTUNE_WARMUP_SAMPLES", 3)),
+        autotune_steps_per_sample=int(_number("HOROVOD_AUTOTUNE_STEPS_PER_SAMPLE", 10, 1)),
+        autotune_samples=int(_number("HOROVOD_AUTOTUNE_BAYES_OPT_MAX_SAMPLES", 20, 1)),
+        autotune_noise=_number("HOROVOD_AUTOTUNE_GAUSSIAN_PROCESS_NOISE", 0.8),
+        fusion_fixed=_text("HOROVOD_FUSION_THRESHOLD") != "",
+        cycle_fixed=_text("HOROVOD_CYCLE_TIME") != "",
     )
+
+
+def warn_of_refused() -> None:
+    """Say which variables that are set have no effect, and why."""
+    for name, reason in _REFUSED.items():
+        if _flag(name):
+            _log.warning("%s has no effect: %s", name, reason)

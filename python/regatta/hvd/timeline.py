@@ -4,55 +4,82 @@ import json
 import pathlib
 import threading
 import time
-from typing import Any
+from typing import Any, TextIO
 
 __all__ = ["Timeline"]
 
+_FLUSH_SECONDS = 1.0
+
 
 class Timeline:
-    """Collects events until `write`; one that is off costs a comparison. Thread-safe."""
+    """Writes events as they come; one that is off costs a comparison. Thread-safe.
+
+    The file is a JSON array that is complete after `stop`; after a crash only its last bracket is
+    missing, which trace viewers forgive.
+    """
 
     def __init__(self) -> None:
         self._lock = threading.Lock()
-        self._path: pathlib.Path | None = None
-        self._events: list[dict[str, Any]] = []
+        self._file: TextIO | None = None
+        self._flush_at = 0.0
+        self._offset = time.time() - time.monotonic()
+        self.on = False
+        self.marks_cycles = False
 
-    @property
-    def on(self) -> bool:
-        return self._path is not None
-
-    def start(self, path: str, rank: int) -> None:
-        """Record from now on, to be written to ``path`` (".<rank>" is added but for rank 0)."""
+    def start(self, path: str, rank: int, marks_cycles: bool = False) -> None:
+        """Record from now on in ``path`` (".<rank>" is added but for rank 0)."""
+        self.stop()
         with self._lock:
-            self._path = pathlib.Path(path if rank == 0 else f"{path}.{rank}")
-            self._events = []
+            name = path if rank == 0 else f"{path}.{rank}"
+            self._file = pathlib.Path(name).open("w", encoding="utf-8")  # noqa: SIM115
+            first = {
+                "name": "process_name",
+                "ph": "M",
+                "pid": rank,
+                "args": {
+                    "name": f"rank {rank}",
+                    "start_time_since_epoch_in_micros": int(time.time() * 1e6),
+                },
+            }
+            self._file.write("[\n" + json.dumps(first))
+            self._rank = rank
+            self.marks_cycles = marks_cycles
+            self.on = True
 
     def event(self, name: str, begin: float, end: float, **details: object) -> None:
         """Record one span; times are of ``time.monotonic()``."""
-        if not self.on:
-            return
-        with self._lock:
-            self._events.append(
-                {
-                    "name": name,
-                    "ph": "X",
-                    "pid": 0,
-                    "tid": threading.get_native_id(),
-                    "ts": begin * 1e6,
-                    "dur": (end - begin) * 1e6,
-                    "args": details,
-                }
-            )
+        if self.on:
+            self._write({"ph": "X", "dur": (end - begin) * 1e6}, name, begin, details)
 
     def mark(self, name: str, **details: object) -> None:
         """Record a moment: now."""
-        now = time.monotonic()
-        self.event(name, now, now, **details)
+        if self.on:
+            self._write({"ph": "X", "dur": 0}, name, time.monotonic(), details)
+
+    def cycle(self) -> None:
+        """Record that a cycle of the background thread begins, when that is wanted."""
+        if self.on and self.marks_cycles:
+            self._write({"ph": "i", "s": "p"}, "CYCLE_START", time.monotonic(), {})
+
+    def _write(
+        self, event: dict[str, Any], name: str, begin: float, details: dict[str, object]
+    ) -> None:
+        event |= {"name": name, "ts": (begin + self._offset) * 1e6, "args": details}
+        event["tid"] = threading.get_native_id()
+        with self._lock:
+            if self._file is None:
+                return
+            event["pid"] = self._rank
+            self._file.write(",\n" + json.dumps(event))
+            if begin >= self._flush_at:
+                self._file.flush()
+                self._flush_at = begin + _FLUSH_SECONDS
 
     def stop(self) -> None:
-        """Write the file and record no more."""
+        """Complete the file and record no more."""
         with self._lock:
-            path, self._path = self._path, None
-            events, self._events = self._events, []
-        if path is not None:
-            path.write_text(json.dumps({"traceEvents": events}))
+            self.on = False
+            if self._file is not None:
+                self._file.write("\n]\n")
+                self._file.close()
+                self._file = None

@@ -1,67 +1,97 @@
 """Horovod's API for PyTorch over libeccl: ``import regatta.hvd.torch as hvd``."""
 
-from regatta.hvd.torch.basics import (
+from regatta.hvd.basics import (
+    add_process_set,
+    barrier,
     cross_rank,
     cross_size,
     init,
+    is_homogeneous,
     is_initialized,
+    join,
     local_rank,
     local_size,
     rank,
+    remove_process_set,
     shutdown,
     size,
     start_timeline,
     stop_timeline,
 )
-from regatta.hvd.torch.compression import Compression, Compressor
-from regatta.hvd.torch.errors import HorovodInternalError
-from regatta.hvd.torch.functions import (
-    broadcast_object,
-    broadcast_optimizer_state,
-    broadcast_parameters,
+from regatta.hvd.builds import (
+    ccl_built,
+    cuda_built,
+    ddl_built,
+    gloo_built,
+    gloo_enabled,
+    mpi_built,
+    mpi_enabled,
+    mpi_threads_supported,
+    nccl_built,
+    rocm_built,
 )
-from regatta.hvd.torch.ops import (
-    Average,
-    Max,
-    Min,
-    Product,
-    Sum,
-    allgather,
-    allgather_async,
+from regatta.hvd.errors import HorovodInternalError, HostsUpdatedInterrupt
+from regatta.hvd.process_sets import ProcessSet, global_process_set
+from regatta.hvd.reductions import Adasum, Average, Max, Min, Product, Sum
+from regatta.hvd.torch import elastic
+from regatta.hvd.torch.allreduce import (
     allreduce,
     allreduce_,
     allreduce_async,
     allreduce_async_,
-    alltoall,
-    alltoall_async,
-    barrier,
-    broadcast,
-    broadcast_,
-    broadcast_async,
-    broadcast_async_,
     grouped_allreduce,
     grouped_allreduce_,
     grouped_allreduce_async,
     grouped_allreduce_async_,
-    poll,
+)
+from regatta.hvd.torch.compression import Compression, Compressor
+from regatta.hvd.torch.functions import (
+    allgather_object,
+    broadcast_object,
+    broadcast_optimizer_state,
+    broadcast_parameters,
+)
+from regatta.hvd.torch.gather import (
+    allgather,
+    allgather_async,
+    alltoall,
+    alltoall_async,
+    broadcast,
+    broadcast_,
+    broadcast_async,
+    broadcast_async_,
+    grouped_allgather,
+    grouped_allgather_async,
+)
+from regatta.hvd.torch.handles import poll, synchronize
+from regatta.hvd.torch.optimizer import DistributedOptimizer
+from regatta.hvd.torch.reducescatter import (
+    grouped_reducescatter,
+    grouped_reducescatter_async,
     reducescatter,
     reducescatter_async,
-    synchronize,
 )
-from regatta.hvd.torch.optimizer import DistributedOptimizer
+from regatta.hvd.torch.sparse import sparse_allreduce_async
+from regatta.hvd.torch.sync_batch_norm import SyncBatchNorm
 
 __all__ = [
+    "Adasum",
     "Average",
     "Compression",
     "Compressor",
     "DistributedOptimizer",
     "HorovodInternalError",
+    "HostsUpdatedInterrupt",
     "Max",
     "Min",
+    "ProcessSet",
     "Product",
     "Sum",
+    "SyncBatchNorm",
+    "add_process_set",
     "allgather",
     "allgather_async",
+    "allgather_object",
     "allreduce",
     "allreduce_",
     "allreduce_async",
@@ -76,22 +106,42 @@ __all__ = [
     "broadcast_object",
     "broadcast_optimizer_state",
     "broadcast_parameters",
+    "ccl_built",
     "cross_rank",
     "cross_size",
+    "cuda_built",
+    "ddl_built",
+    "elastic",
+    "global_process_set",
+    "gloo_built",
+    "gloo_enabled",
+    "grouped_allgather",
+    "grouped_allgather_async",
     "grouped_allreduce",
     "grouped_allreduce_",
     "grouped_allreduce_async",
     "grouped_allreduce_async_",
+    "grouped_reducescatter",
+    "grouped_reducescatter_async",
     "init",
+    "is_homogeneous",
     "is_initialized",
+    "join",
     "local_rank",
     "local_size",
+    "mpi_built",
+    "mpi_enabled",
+    "mpi_threads_supported",
+    "nccl_built",
     "poll",
     "rank",
     "reducescatter",
     "reducescatter_async",
+    "remove_process_set",
+    "rocm_built",
     "shutdown",
     "size",
+    "sparse_allreduce_async",
     "start_timeline",
     "stop_timeline",
     "synchronize",

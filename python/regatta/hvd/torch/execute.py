@@ -1,42 +1,106 @@
-"""Runs what the ranks have agreed on, over libeccl. Called by the background thread only."""
+"""Runs what the ranks have agreed on for tensors of torch. Called by the background thread only."""
 
-import functools
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Callable
 
 import torch
 
-from regatta.eccl import Communicator, ReduceOp
-from regatta.hvd.environment import Placement
+from regatta.eccl import Communicator
+from regatta.hvd.entry import Entry, register_backend
+from regatta.hvd.reductions import Op, native
+from regatta.hvd.requests import Request
+from regatta.hvd.torch.adasum import adasum_
 
-if TYPE_CHECKING:
-    from regatta.hvd.torch.engine import Entry
-    from regatta.hvd.torch.requests import Request
+__all__ = ["NAME", "TorchBackend"]
 
-__all__ = ["all_reduce", "byte_count", "may_fuse", "other"]
-
-
-def byte_count(tensors: Sequence[torch.Tensor]) -> int:
-    """Return the payload's size in bytes."""
-    return sum(tensor.numel() * tensor.element_size() for tensor in tensors)
-
-
-def may_fuse(one: "Request", other: "Request") -> bool:
-    """Tell whether two all-reduces can share a buffer."""
-    return (one.op, one.prescale, one.postscale, set(one.dtypes)) == (
-        other.op,
-        other.prescale,
-        other.postscale,
-        set(other.dtypes),
-    )
+NAME = "torch"
+Requests = list[Request]  # of the members, in their order
 
 
 def _scale(tensor: torch.Tensor, factor: float) -> None:
-    if factor != 1.0:
-        tensor.mul_(factor) if tensor.is_floating_point() else tensor.copy_(tensor * factor)
+    if factor == 1.0:
+        return
+    if not tensor.is_floating_point():
+        tensor.copy_(tensor.double().mul_(factor))
+    elif tensor.dtype in (torch.float16, torch.bfloat16):
+        tensor.copy_(tensor.float().mul_(factor))
+    else:
+        tensor.mul_(factor)
 
 
-def all_reduce(communicator: Communicator, entries: "list[Entry]") -> None:
+def _as_bytes(tensor: torch.Tensor) -> torch.Tensor:
+    """View a contiguous tensor as bytes: moving data needs no number type."""
+    return tensor.reshape(-1).view(torch.uint8)
+
+
+def _row_bytes(tensor: torch.Tensor) -> int:
+    count = tensor.element_size()
+    for extent in tensor.shape[1:]:
+        count *= extent
+    return count
+
+
+class TorchBackend:
+    """`regatta.hvd.entry.Backend` for CPU tensors of torch."""
+
+    def zeros(self, request: Request) -> Entry:
+        """Return a submission of zeros."""
+        tensors = [
+            torch.zeros(shape, dtype=getattr(torch, dtype))
+            for shape, dtype in zip(request.shapes, request.dtypes, strict=True)
+        ]
+        return Entry(request, tensors)
+
+    def all_reduce(
+        self, communicator: Communicator, entries: list[Entry], begin: int, end: int | None
+    ) -> None:
+        """Reduce the tensors of all entries, or a part of the one tensor there is."""
+        if entries[0].request.op == Op.ADASUM:
+            _adasum(communicator, entries[0])
+        elif len(entries) == 1 and len(entries[0].inputs) == 1:
+            _reduce_one(communicator, entries[0], begin, end)
+        else:
+            _reduce_fused(communicator, entries)
+
+    def perform(
+        self,
+        communicator: Communicator,
+        entry: Entry,
+        requests: dict[int, Request],
+        members: tuple[int, ...],
+    ) -> None:
+        """Run a collective that is no all-reduce."""
+        ordered = [requests[rank] for rank in members]
+        if entry.request.kind == "broadcast":
+            _broadcast(communicator, entry, members.index(entry.request.root))
+        else:
+            _OTHERS[entry.request.kind](communicator, entry, ordered)
+
+
+def _reduce_one(communicator: Communicator, entry: Entry, begin: int, end: int | None) -> None:
+    """Reduce one tensor without copies, where it lies in one piece."""
+    request, source = entry.request, entry.inputs[0]
+    if begin == 0:
+        target = entry.outputs[0] if entry.outputs is not None else None
+        if target is None or not target.is_contiguous():
+            target = torch.empty(source.shape, dtype=source.dtype)
+        if (request.prescale != 1.0 or not source.is_contiguous()) and target is not source:
+            target.copy_(source)
+        _scale(target, request.prescale)
+        entry.results = [target]
+    target = entry.results[0]
+    direct = request.prescale == 1.0 and source.is_contiguous()
+    given, taken = source if direct else target, target
+    if end is not None:
+        given, taken = given.view(-1)[begin:end], taken.view(-1)[begin:end]
+    communicator.all_reduce(given, taken, native(request.op))
+    _scale(taken, request.postscale)
+    if (end is None or end == target.numel()) and entry.outputs is not None:
+        if entry.outputs[0] is not target:
+            entry.outputs[0].copy_(target)
+        entry.results = entry.outputs
+
+
+def _reduce_fused(communicator: Communicator, entries: list[Entry]) -> None:
     """Reduce the tensors of all entries, those of one type in one message."""
     request = entries[0].request
     flat = [(entry, index) for entry in entries for index in range(len(entry.inputs))]
@@ -45,7 +109,7 @@ def all_reduce(communicator: Communicator, entries: "list[Entry]") -> None:
         members = [(entry, index) for entry, index in flat if entry.inputs[index].dtype == dtype]
         buffer = torch.cat([entry.inputs[index].reshape(-1) for entry, index in members])
         _scale(buffer, request.prescale)
-        communicator.all_reduce(buffer, buffer, ReduceOp(request.op))
+        communicator.all_reduce(buffer, buffer, native(request.op))
         _scale(buffer, request.postscale)
         parts = buffer.split([entry.inputs[index].numel() for entry, index in members])
         for (entry, index), part in zip(members, parts, strict=True):
@@ -58,57 +122,50 @@ def all_reduce(communicator: Communicator, entries: "list[Entry]") -> None:
         entry.results = [done[id(entry), index] for index in range(len(entry.inputs))]
 
 
-def _as_bytes(tensor: torch.Tensor) -> torch.Tensor:
-    """View a contiguous tensor as bytes: moving data needs no number type."""
-    return tensor.reshape(-1).view(torch.uint8)
+def _adasum(communicator: Communicator, entry: Entry) -> None:
+    results = []
+    for index, source in enumerate(entry.inputs):
+        work = source.reshape(-1).clone()
+        _scale(work, entry.request.prescale)
+        adasum_(communicator, work)
+        _scale(work, entry.request.postscale)
+        result = work.view(source.shape)
+        if entry.outputs is not None:
+            result = entry.outputs[index].copy_(result)
+        results.append(result)
+    entry.results = results
 
 
-def _row_bytes(request: "Request", element_size: int) -> int:
-    return functools.reduce(lambda a, b: a * b, request.shapes[0][1:], 1) * element_size
+def _all_gather(communicator: Communicator, entry: Entry, requests: Requests) -> None:
+    results = []
+    for index, source in enumerate(entry.inputs):
+        mine = source.contiguous()
+        rows = [request.shapes[index][0] for request in requests]
+        result = torch.empty((sum(rows), *mine.shape[1:]), dtype=mine.dtype)
+        width = _row_bytes(mine)
+        communicator.all_gather(
+            _as_bytes(mine), _as_bytes(result), [count * width for count in rows]
+        )
+        results.append(result)
+    entry.results = results
 
 
-def other(
-    communicator: Communicator, entry: "Entry", requests: "list[Request]", placement: Placement
-) -> None:
-    """Perform one collective that is not an all-reduce; ``requests`` are all ranks', by rank."""
-    {
-        "allgather": _all_gather,
-        "broadcast": _broadcast,
-        "alltoall": _all_to_all,
-        "reducescatter": _reduce_scatter,
-        "barrier": lambda *_: None,
-    }[entry.request.kind](communicator, entry, requests, placement)
-
-
-def _all_gather(
-    communicator: Communicator, entry: "Entry", requests: "list[Request]", placement: Placement
-) -> None:
-    mine = entry.inputs[0].contiguous()
-    rows = [request.shapes[0][0] for request in requests]
-    result = torch.empty((sum(rows), *mine.shape[1:]), dtype=mine.dtype)
-    width = _row_bytes(requests[0], mine.element_size())
-    communicator.all_gather(_as_bytes(mine), _as_bytes(result), [count * width for count in rows])
-    entry.results = [result]
-
-
-def _broadcast(
-    communicator: Communicator, entry: "Entry", requests: "list[Request]", placement: Placement
-) -> None:
+def _broadcast(communicator: Communicator, entry: Entry, root: int) -> None:
     source = entry.inputs[0]
-    result = source.detach().clone(memory_format=torch.contiguous_format)
-    communicator.broadcast(_as_bytes(result), entry.request.root)
-    if entry.outputs is not None:
-        entry.outputs[0].copy_(result)
-        result = entry.outputs[0]
-    entry.results = [result]
+    target = entry.outputs[0] if entry.outputs is not None else None
+    work = target
+    if work is None or not work.is_contiguous():
+        work = source.detach().clone(memory_format=torch.contiguous_format)
+    communicator.broadcast(_as_bytes(work), root)
+    if target is not None and target is not work:
+        target.copy_(work)
+    entry.results = [target if target is not None else work]
 
 
-def _all_to_all(
-    communicator: Communicator, entry: "Entry", requests: "list[Request]", placement: Placement
-) -> None:
+def _all_to_all(communicator: Communicator, entry: Entry, requests: Requests) -> None:
     mine = entry.inputs[0].contiguous()
-    width = _row_bytes(entry.request, mine.element_size())
-    received = [request.splits[placement.rank] for request in requests]
+    width = _row_bytes(mine)
+    received = [request.splits[communicator.rank] for request in requests]
     result = torch.empty((sum(received), *mine.shape[1:]), dtype=mine.dtype)
     communicator.all_to_all(
         _as_bytes(mine),
@@ -119,20 +176,33 @@ def _all_to_all(
     entry.results = [result, torch.tensor(received, dtype=torch.int32)]
 
 
-def _reduce_scatter(
-    communicator: Communicator, entry: "Entry", requests: "list[Request]", placement: Placement
-) -> None:
-    request = entry.request
-    work = entry.inputs[0].detach().clone(memory_format=torch.contiguous_format)
-    _scale(work, request.prescale)
-    rows, extra = divmod(work.shape[0], placement.size)
-    if extra == 0:
-        result = torch.empty((rows, *work.shape[1:]), dtype=work.dtype)
-        communicator.reduce_scatter(work, result, ReduceOp(request.op))
-    else:
-        # Parts of unequal length (the first ranks get one row more): libeccl has equal parts only.
-        communicator.all_reduce(work, work, ReduceOp(request.op))
-        begin = placement.rank * rows + min(placement.rank, extra)
-        result = work[begin : begin + rows + (1 if placement.rank < extra else 0)].clone()
-    _scale(result, request.postscale)
-    entry.results = [result]
+def _reduce_scatter(communicator: Communicator, entry: Entry, requests: Requests) -> None:
+    request, size, rank = entry.request, communicator.size, communicator.rank
+    results = []
+    for source in entry.inputs:
+        work = source.detach().clone(memory_format=torch.contiguous_format)
+        _scale(work, request.prescale)
+        rows, extra = divmod(work.shape[0], size)
+        mine = rows + (1 if rank < extra else 0)
+        if extra:
+            # The first ranks get one row more; libeccl has equal parts, so the others' are padded.
+            padded = torch.zeros((size, rows + 1, *work.shape[1:]), dtype=work.dtype)
+            many = work[: extra * (rows + 1)]
+            padded[:extra].copy_(many.view(extra, rows + 1, *work.shape[1:]))
+            few = work[extra * (rows + 1) :]
+            padded[extra:, :rows].copy_(few.view(size - extra, rows, *work.shape[1:]))
+            work, rows = padded, rows + 1
+        result = torch.empty((rows, *source.shape[1:]), dtype=source.dtype)
+        communicator.reduce_scatter(work, result, native(request.op))
+        result = result[:mine]
+        _scale(result, request.postscale)
+        results.append(result)
+    entry.results = results
+
+
+_OTHERS: dict[str, Callable[[Communicator, Entry, Requests], None]] = {
+    "allgather": _all_gather,
+    "alltoall": _all_to_all,
+    "reducescatter": _reduce_scatter,
+}
+register_backend(NAME, TorchBackend())

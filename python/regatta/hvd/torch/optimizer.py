@@ -1,149 +1,126 @@
-"""The optimizer that averages gradients while the backward pass still runs."""
+"""The optimizer that combines gradients while the backward pass still runs."""
 
 import contextlib
+import os
 import warnings
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from typing import Any
 
 import torch
 
-from regatta.eccl import ReduceOp
-from regatta.hvd.torch import basics, ops
+from regatta.hvd import basics
+from regatta.hvd.process_sets import ProcessSet, global_process_set
+from regatta.hvd.reductions import Adasum, Average
+from regatta.hvd.torch.allreduce import allreduce_async_
 from regatta.hvd.torch.compression import Compression, Compressor
+from regatta.hvd.torch.gradients import Gradients, Group
+from regatta.hvd.torch.handles import synchronize
 
 __all__ = ["DistributedOptimizer"]
+
+Named = list[tuple[str, torch.nn.Parameter]]
 
 
 class _Distributed:
     """What `DistributedOptimizer` puts in front of the optimizer's own class."""
 
     param_groups: list[dict[str, Any]]
-    _hvd: "_State"
+    _hvd: Gradients
+    _hvd_synchronized: bool
+    _hvd_should_synchronize: bool
+    _parameter_names: dict[torch.nn.Parameter, str]
+    process_set: ProcessSet
 
     def synchronize(self) -> None:
-        """Wait until all gradients are averaged; for clipping before `step`.
+        """Wait until all gradients are combined; for clipping before `step`.
 
         Call ``with optimizer.skip_synchronize(): optimizer.step()`` after it.
         """
-        self._hvd.synchronize()
+        if self.process_set.included():
+            self._hvd.finish()
+        self._hvd_synchronized = True
 
     @contextlib.contextmanager
     def skip_synchronize(self) -> Iterator[None]:
         """Make `step` not wait again after `synchronize`."""
-        self._hvd.should_synchronize = False
+        self._hvd_should_synchronize = False
         try:
             yield
         finally:
-            self._hvd.should_synchronize = True
+            self._hvd_should_synchronize = True
 
     def step(self, closure: Callable[[], Any] | None = None) -> Any:
         """Wait for the gradients, then take the optimizer's step."""
-        if self._hvd.should_synchronize:
-            if self._hvd.synchronized:
+        if self._hvd_should_synchronize:
+            if self._hvd_synchronized:
                 warnings.warn(
-                    "optimizer.step() after optimizer.synchronize() averages again; use "
-                    "`with optimizer.skip_synchronize():` around step()",
+                    # Programs look for these words.
+                    "optimizer.step() called without optimizer.skip_synchronize() although "
+                    "optimizer.synchronize() was: the gradients are combined twice",
                     stacklevel=2,
                 )
-            self._hvd.synchronize()
-        self._hvd.synchronized = False
+            self.synchronize()
+        self._hvd_synchronized = False
         return super().step(closure)  # type: ignore[misc]
 
     def zero_grad(self, *args: Any, **options: Any) -> None:
         """Clear the gradients; not between backward and step, where they are in use."""
-        if self._hvd.handles:
+        if self._hvd.started:
             raise AssertionError(
                 "optimizer.zero_grad() was called after loss.backward() but before "
                 "optimizer.step() or optimizer.synchronize()"
             )
         super().zero_grad(*args, **options)  # type: ignore[misc]
 
+    def load_state_dict(self, *args: Any, **options: Any) -> None:
+        """Load the optimizer's state; gradients under way are forgotten."""
+        self._hvd.reset()
+        self._hvd_synchronized = False
+        super().load_state_dict(*args, **options)  # type: ignore[misc]
 
-class _State:
-    """Hooks and gradients under way of one distributed optimizer."""
+    @property
+    def backward_passes_per_step(self) -> int:
+        """How many backward passes add up to a gradient."""
+        return self._hvd.passes
 
-    def __init__(
-        self,
-        parameters: list[tuple[str, torch.nn.Parameter]],
-        compression: type[Compressor],
-        passes: int,
-        op: ReduceOp,
-        predivide: float,
-    ) -> None:
-        self._names = {parameter: name for name, parameter in parameters}
-        self._compression = compression
-        self._passes = passes
-        self._op = op
-        self._predivide = predivide
-        self._passes_left = {parameter: passes for _, parameter in parameters}
-        self._accumulators: list[Any] = []  # autograd keeps no reference: without one hooks vanish
-        # Handle, what travels, and how to turn it back; None while passes are still to come.
-        self.handles: dict[torch.nn.Parameter, tuple[int, torch.Tensor, Any]] = {}
-        self.should_synchronize = True
-        self.synchronized = False
-        if basics.size() > 1:
-            for _, parameter in parameters:
-                self._hook(parameter)
+    def set_backward_passes_per_step(self, passes: int) -> None:
+        """Change how many backward passes add up to a gradient, between steps."""
+        self._hvd.set_passes(passes)
 
-    def _hook(self, parameter: torch.nn.Parameter) -> None:
-        if hasattr(parameter, "register_post_accumulate_grad_hook"):
-            parameter.register_post_accumulate_grad_hook(self._ready)
-            return
-        # Before torch 2.1: the node that accumulates into .grad is the next function of any view
-        # of the parameter, and a hook on it runs after it has accumulated.
-        accumulator = parameter.expand_as(parameter).grad_fn.next_functions[0][0]
-        accumulator.register_hook(lambda *_: self._ready(parameter))
-        self._accumulators.append(accumulator)
 
-    def _ready(self, parameter: torch.nn.Parameter) -> None:
-        if parameter in self.handles:
-            raise AssertionError(
-                f'the gradient of "{self._names[parameter]}" was computed more than '
-                f"{self._passes} times before optimizer.step(); set backward_passes_per_step to "
-                "the number of backward passes"
-            )
-        basics.timeline.mark("gradient", tensor=self._names[parameter])
-        self._passes_left[parameter] -= 1
-        if self._passes_left[parameter] == 0:
-            self.handles[parameter] = self._start(parameter)
+class _Delta:
+    """The Adasum optimizer: each rank takes its own step, and the steps are combined."""
 
-    def _start(self, parameter: torch.nn.Parameter) -> tuple[int, torch.Tensor, Any]:
-        if parameter.grad is None:
-            # Not part of this rank's graph, but maybe of another's.
-            parameter.grad = torch.zeros_like(parameter)
-        small, context = self._compression.compress(parameter.grad)
-        op, before, after = self._op, 1.0, 1.0
-        if self._predivide != 1.0:
-            op = ops.Sum
-            before, after = 1.0 / self._predivide, self._predivide / basics.size()
-        handle = ops.allreduce_async_(
-            small,
-            name=f"gradient.{self._names[parameter]}",
-            op=op,
-            prescale_factor=before,
-            postscale_factor=after,
-        )
-        return handle, small, context
+    param_groups: list[dict[str, Any]]
+    _parameter_names: dict[torch.nn.Parameter, str]
+    _compression: type[Compressor]
 
     def synchronize(self) -> None:
-        if basics.size() > 1:
-            for parameter in self._names:
-                if parameter not in self.handles:
-                    self.handles[parameter] = self._start(parameter)
-        handles, self.handles = self.handles, {}
-        for parameter, (handle, small, context) in handles.items():
-            ops.synchronize(handle)
-            self._passes_left[parameter] = self._passes
-            result = self._compression.decompress(small, context)
-            if result.data_ptr() != parameter.grad.data_ptr():
-                with torch.no_grad():
-                    parameter.grad.copy_(result)
-        self.synchronized = True
+        """Do nothing: `step` combines changes, not gradients."""
+
+    def skip_synchronize(self) -> contextlib.AbstractContextManager[None]:
+        raise AssertionError("with op=Adasum there is no step() without synchronization")
+
+    def step(self, closure: Callable[[], Any] | None = None) -> Any:
+        """Take the optimizer's step with this rank's gradients, then combine all ranks' steps."""
+        parameters = [one for one in self._parameter_names if one.requires_grad]
+        before = [parameter.detach().clone() for parameter in parameters]
+        loss = super().step(closure)  # type: ignore[misc]
+        with torch.no_grad():
+            packed = []
+            for parameter, old in zip(parameters, before, strict=True):
+                small, context = self._compression.compress(parameter.detach() - old)
+                name = f"delta.{self._parameter_names[parameter]}"
+                packed.append((allreduce_async_(small, name=name, op=Adasum), context))
+            for parameter, old, (handle, context) in zip(parameters, before, packed, strict=True):
+                delta = self._compression.decompress(synchronize(handle), context)
+                parameter.copy_(old.add_(delta))
+        return loss
 
 
 def _name_all(
     optimizer: torch.optim.Optimizer, named: Iterable[tuple[str, torch.nn.Parameter]] | None
-) -> list[tuple[str, torch.nn.Parameter]]:
+) -> Named:
     used = [parameter for group in optimizer.param_groups for parameter in group["params"]]
     if named is None:
         pairs = [(f"noname.{index}", parameter) for index, parameter in enumerate(used)]
@@ -173,18 +150,65 @@ def _name_all(
     ]
 
 
+def _make_groups(
+    parameters: Named, groups: "int | Sequence[Sequence[torch.Tensor]]"
+) -> list[Group]:
+    if isinstance(groups, int):
+        if groups < 0:
+            raise ValueError(f"groups is a number of groups, or lists of parameters, not {groups}")
+        if groups == 0:
+            return []
+        ordered = [parameter for _, parameter in parameters]
+        size, extra = divmod(len(ordered), groups)
+        ends = [(index + 1) * size + min(index + 1, extra) for index in range(groups)]
+        begins = [0, *ends[:-1]]
+        made = [tuple(ordered[begin:end]) for begin, end in zip(begins, ends, strict=True)]
+        return [group for group in made if group]
+    if not isinstance(groups, (list, tuple)):
+        raise ValueError(f"groups is a number of groups, or lists of parameters, not {groups}")
+    known = {id(parameter) for _, parameter in parameters}
+    seen: set[int] = set()
+    made = []
+    for group in groups:
+        for parameter in group:
+            if not isinstance(parameter, torch.Tensor):
+                raise ValueError(f"groups hold parameters, not {type(parameter).__name__}")
+            if id(parameter) in seen:
+                raise ValueError("a parameter can be in one of the groups only")
+            seen.add(id(parameter))
+        made.append(tuple(parameter for parameter in group if id(parameter) in known))
+    return [group for group in made if group]
+
+
+def _derive(optimizer: torch.optim.Optimizer, front: type) -> Any:
+    """Return an object of the optimizer's class with ``front`` before it, sharing its state."""
+    kind = type(type(optimizer).__name__, (front, type(optimizer)), {"__module__": __name__})
+    wrapped = kind.__new__(kind)
+    # Everything is shared but `step`, which a learning-rate scheduler may have put on the instance:
+    # it would skip the synchronization.
+    wrapped.__dict__.update(
+        (key, value) for key, value in optimizer.__dict__.items() if key != "step"
+    )
+    return wrapped
+
+
 def DistributedOptimizer(  # noqa: N802 (Horovod's name)
     optimizer: torch.optim.Optimizer,
     named_parameters: Iterable[tuple[str, torch.nn.Parameter]] | None = None,
     compression: type[Compressor] = Compression.none,
     backward_passes_per_step: int = 1,
-    op: ReduceOp = ops.Average,
+    op: int = Average,
     gradient_predivide_factor: float = 1.0,
+    num_groups: int = 0,
+    groups: "int | Sequence[Sequence[torch.Tensor]] | None" = None,
+    sparse_as_dense: bool = False,
+    process_set: ProcessSet = global_process_set,
 ) -> torch.optim.Optimizer:
     """Wrap an optimizer so that its steps use gradients combined over all ranks.
 
     Each gradient is handed over as soon as the backward pass has finished with it, so that
-    communication and computation overlap; small gradients travel together.
+    communication and computation overlap; small gradients travel together, those of the first
+    layers before others.
 
     Parameters
     ----------
@@ -197,33 +221,58 @@ def DistributedOptimizer(  # noqa: N802 (Horovod's name)
     backward_passes_per_step : int
         How many backward passes add to the gradients before they are combined. The sum is not
         divided by it.
-    op : ReduceOp
-        ``Average`` or ``Sum``.
+    op : Op
+        ``Average``, ``Sum``, or ``Adasum``: then each rank takes a step of its own, and what the
+        steps changed is combined (global process set only).
     gradient_predivide_factor : float
         With Average: gradients are divided by it before the sum, and by size / factor after, to
         keep 16-bit sums in range.
+    num_groups : int
+        Deprecated: ``groups`` as a number.
+    groups : int or list of lists of parameters, optional
+        Gradients that are combined as one operation: so many groups of about equal length, or
+        these.
+    sparse_as_dense : bool
+        Combine sparse gradients as dense ones.
+    process_set : ProcessSet
+        Ranks outside of it take the optimizer's own steps.
 
     Returns
     -------
     torch.optim.Optimizer
         An instance of the optimizer's class, with `synchronize` and `skip_synchronize`.
     """
-    if gradient_predivide_factor != 1.0 and op != ops.Average:
+    if gradient_predivide_factor != 1.0 and op != Average:
         raise ValueError("gradient_predivide_factor needs op=Average")
     if backward_passes_per_step < 1:
         raise ValueError("backward_passes_per_step is at least 1")
-    kind = type(f"Distributed{type(optimizer).__name__}", (_Distributed, type(optimizer)), {})
-    wrapped = kind.__new__(kind)
-    # Everything is shared but `step`, which a learning-rate scheduler may have put on the instance:
-    # it would skip the synchronization.
-    wrapped.__dict__.update(
-        (key, value) for key, value in optimizer.__dict__.items() if key != "step"
-    )
-    wrapped._hvd = _State(
-        _name_all(optimizer, named_parameters),
+    if num_groups:
+        warnings.warn("num_groups is deprecated; use groups", DeprecationWarning, stacklevel=2)
+        groups = num_groups if groups is None else groups
+    parameters = _name_all(optimizer, named_parameters)
+    elastic = os.environ.get("HOROVOD_ELASTIC") == "1"
+    several = basics.size() > 1 or elastic
+    if op == Adasum and several:
+        if process_set is not global_process_set:
+            raise NotImplementedError("op=Adasum works on all ranks only, not in a process set")
+        wrapped = _derive(optimizer, _Delta)
+        wrapped._compression = compression
+        wrapped._parameter_names = {parameter: name for name, parameter in parameters}
+        return wrapped
+    wrapped = _derive(optimizer, _Distributed)
+    wrapped._hvd = Gradients(
+        parameters if several and process_set.included() else [],
         compression,
         backward_passes_per_step,
         op,
         gradient_predivide_factor,
+        _make_groups(parameters, groups if groups is not None else 0),
+        sparse_as_dense,
+        process_set,
     )
+    wrapped._hvd.hook()
+    wrapped._hvd_synchronized = False
+    wrapped._hvd_should_synchronize = True
+    wrapped._parameter_names = {parameter: name for name, parameter in parameters}
+    wrapped.process_set = process_set
     return wrapped
