@@ -10,6 +10,7 @@ from collections.abc import Iterable, Sequence
 import numpy as np
 
 from regatta.eccl import Communicator, EcclError
+from regatta.hvd.elastic import worker
 from regatta.hvd.engine import Engine
 from regatta.hvd.entry import Entry
 from regatta.hvd.environment import (
@@ -105,11 +106,14 @@ def _start(comm: Sequence[int] | None) -> None:
     settings = read_settings()
     warn_of_refused()
     try:
-        placement = read_placement()
-        if placement.size > 1:
-            choose_address(settings.interface)
-        algorithm = "hierarchical" if settings.hierarchical else None
-        communicator = Communicator(placement.rank, placement.size, algorithm=algorithm)
+        if worker.wanted():
+            placement, communicator = worker.meet()
+        else:
+            placement = read_placement()
+            if placement.size > 1:
+                choose_address(settings.interface)
+            algorithm = "hierarchical" if settings.hierarchical else None
+            communicator = Communicator(placement.rank, placement.size, algorithm=algorithm)
         if comm is not None and list(comm) != list(range(placement.size)):
             communicator.abort()
             raise ValueError(

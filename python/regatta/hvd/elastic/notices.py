@@ -4,7 +4,7 @@ import contextlib
 import threading
 from collections.abc import Callable, Iterator
 
-__all__ = ["ADDED", "REMOVED", "Inbox", "listening", "tell"]
+__all__ = ["ADDED", "REMOVED", "Inbox", "listening", "need_sync", "sync_needed", "tell"]
 
 ADDED, REMOVED = 1, 2
 Listener = Callable[[float, int], None]
@@ -13,6 +13,19 @@ _lock = threading.Lock()
 _listeners: list[Listener] = []
 # News that came before anybody listened.
 _early: list[tuple[float, int]] = []
+# Whether the ranks have to agree on their state when they have met; all ranks answer alike then.
+_sync = True
+
+
+def need_sync(needed: bool) -> None:
+    """Set whether the ranks' states may differ."""
+    global _sync
+    _sync = needed
+
+
+def sync_needed() -> bool:
+    """Tell whether the ranks' states may differ."""
+    return _sync
 
 
 class Inbox:

@@ -125,19 +125,20 @@ def run_with(function: Callable[..., Any], start_again: Callable[[], None]) -> C
 
     @functools.wraps(function)
     def wrapper(state: State, *arguments: Any, **options: Any) -> Any:
-        synchronize = True
+        notices.need_sync(True)
         with notices.listening(state.on_hosts_updated):
             while True:
                 try:
-                    if synchronize:
+                    if notices.sync_needed():
                         state.sync()
                     return function(state, *arguments, **options)
                 except HorovodInternalError as failed:
                     _log.warning("going back to the last commit: %s", failed)
                     state.restore()
-                    synchronize = True
+                    notices.need_sync(True)
                 except HostsUpdatedInterrupt as interrupt:
-                    synchronize = not interrupt.skip_sync
+                    notices.need_sync(not interrupt.skip_sync)
+                # Whether another rank needs the state is known when all have met.
                 start_again()
                 state.on_reset()
 

@@ -1,0 +1,5 @@
+"""``horovod.torch.compression``."""
+
+from regatta.hvd.torch.compression import Compression, Compressor
+
+__all__ = ["Compression", "Compressor"]
