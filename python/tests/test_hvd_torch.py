@@ -115,6 +115,19 @@ def test_communication_overlaps_the_backward_pass(start: Start, tmp_path: pathli
         assert launches[0]["ts"] + launches[0]["dur"] < max(gradients), "it even ended before"
 
 
+def test_the_background_thread_stays_on_its_core(start: Start) -> None:
+    core = min(os.sched_getaffinity(0))
+    outputs = expect_success(start("pinned", 2, HOROVOD_THREAD_AFFINITY=f"{core},{core}"))
+    assert [json.loads(output) for output in outputs] == [[core], [core]]
+
+
+def test_variables_without_effect_are_named(start: Start) -> None:
+    outputs = expect_success(
+        start("placement", 1, HOROVOD_TORUS_ALLREDUCE="1", HOROVOD_HIERARCHICAL_ALLREDUCE="1")
+    )
+    assert "HOROVOD_TORUS_ALLREDUCE has no effect: libeccl has no torus" in outputs[0]
+
+
 def test_small_tensors_travel_together(start: Start, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "timeline.json"
     # A long cycle, so that all of them are there when it ends, on a busy machine too.
@@ -150,11 +163,13 @@ def test_a_killed_rank_is_named_to_the_others(start: Start) -> None:
     assert [one.code for one in job.wait()] == [3, -signal.SIGKILL, 3]
 
 
-def test_a_rank_that_does_not_submit_is_warned_of_by_name(start: Start) -> None:
+@pytest.mark.parametrize("capacity", ["0", "1024"])
+def test_a_rank_that_does_not_submit_is_warned_of_by_name(start: Start, capacity: str) -> None:
     outputs = expect_success(
         start(
             "stall",
             2,
+            HOROVOD_CACHE_CAPACITY=capacity,
             HOROVOD_STALL_CHECK_TIME_SECONDS="1",
             HOROVOD_STALL_SHUTDOWN_TIME_SECONDS="2",
         )

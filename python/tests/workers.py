@@ -316,6 +316,7 @@ def stall() -> None:
     """Rank 1 does not submit what the others do, until they give up."""
     logging.basicConfig(format="%(message)s", stream=sys.stdout)
     hvd.init()
+    hvd.allreduce(torch.ones(1), name="lonely")  # known to all ranks from now on
     if hvd.rank() == 1:
         try:
             hvd.allreduce(torch.ones(1), name="another")

@@ -1,5 +1,9 @@
 """What the ranks of the tests' jobs do, continued: the rest of the API."""
 
+import json
+import os
+import threading
+
 import regatta.hvd.torch as hvd
 import torch
 from training import make_model, train
@@ -255,4 +259,12 @@ def tuned() -> None:
     limits, cycle = basics.engine().tuned()
     both = hvd.allgather(torch.tensor([[float(limits), cycle * 1e6]], dtype=torch.float64))
     assert (both == both[0]).all(), both
+    hvd.shutdown()
+
+
+def pinned() -> None:
+    """Print the cores of the background thread."""
+    hvd.init()
+    thread = next(one for one in threading.enumerate() if one.name == "regatta-hvd")
+    print(json.dumps(sorted(os.sched_getaffinity(thread.native_id or 0))), flush=True)
     hvd.shutdown()
