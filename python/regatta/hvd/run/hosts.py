@@ -38,7 +38,7 @@ def parse_host(text: str, slots: int = 1) -> Host:
     if not _is_here(name):
         raise ValueError(
             f'host "{name}" is not this machine; several machines are a training job '
-            "(regatta job submit) with one replica for each rank"
+            "(regatta submit) with one replica for each rank"
         )
     return Host(name, int(number))
 
