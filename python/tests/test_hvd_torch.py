@@ -51,6 +51,18 @@ def test_a_cache_that_is_too_small_changes_nothing_but_time(start: Start) -> Non
     expect_success(start("gradients", 2, HOROVOD_CACHE_CAPACITY="2"))
 
 
+@pytest.mark.parametrize(
+    "settings",
+    [
+        {},
+        {"HOROVOD_CACHE_CAPACITY": "5", "REGATTA_HVD_PARTITION_BYTES": "9000"},
+        {"HOROVOD_FUSION_THRESHOLD": "3000", "HOROVOD_CYCLE_TIME": "0"},
+    ],
+)
+def test_everything_at_once_in_any_order(start: Start, settings: dict[str, str]) -> None:
+    expect_success(start("anything", 4, **settings))
+
+
 def test_large_tensors_go_in_parts_and_others_between(start: Start, tmp_path: pathlib.Path) -> None:
     path = tmp_path / "timeline.json"
     expect_success(

@@ -2,7 +2,10 @@
 
 import json
 import os
+import random
 import threading
+from collections.abc import Callable
+from typing import Any
 
 import regatta.hvd.torch as hvd
 import torch
@@ -267,4 +270,65 @@ def pinned() -> None:
     hvd.init()
     thread = next(one for one in threading.enumerate() if one.name == "regatta-hvd")
     print(json.dumps(sorted(os.sched_getaffinity(thread.native_id or 0))), flush=True)
+    hvd.shutdown()
+
+
+Check = Callable[[Any], bool]
+
+
+def _submit(kind: str, name: str, count: int, chosen: hvd.ProcessSet) -> tuple[int, Check]:
+    """Start one collective; return its handle, and what its result has to be."""
+    rank, ranks = hvd.rank(), chosen.ranks
+    total, most = sum(ranks) + len(ranks), ranks[-1] + 1
+    mine = torch.full((count,), float(rank + 1))
+    options = {"name": name, "process_set": chosen}
+    if kind == "sum":
+        handle = hvd.allreduce_async(mine, op=hvd.Sum, **options)
+        return handle, lambda got: bool((got == total).all())
+    if kind == "in place":
+        handle = hvd.allreduce_async_(mine, op=hvd.Sum, **options)
+        return handle, lambda _: bool((mine == total).all())
+    if kind == "group":
+        pair = [mine, torch.tensor([rank + 1])]
+        handle = hvd.grouped_allreduce_async(pair, op=hvd.Max, **options)
+        return handle, lambda got: bool((got[0] == most).all() and (got[1] == most).all())
+    if kind == "gather":
+        handle = hvd.allgather_async(mine[: rank + count % 3], **options)
+        lengths = [(min(one + count % 3, count), one + 1.0) for one in ranks]
+        everyones = [value for length, value in lengths for _ in range(length)]
+        return handle, lambda got: got.tolist() == everyones
+    if kind == "broadcast":
+        handle = hvd.broadcast_async(mine, ranks[-1], **options)
+        return handle, lambda got: bool((got == most).all())
+    if kind == "scatter":
+        handle = hvd.reducescatter_async(mine, op=hvd.Sum, **options)
+        return handle, lambda got: bool((got == total).all())
+    handle = hvd.alltoall_async(torch.full((len(ranks),), rank), **options)
+    return handle, lambda got: got[0].tolist() == ranks
+
+
+def anything() -> None:
+    """Rounds of everything at once, over three process sets, in another order on each rank."""
+    hvd.init()
+    rank, size = hvd.rank(), hvd.size()
+    sets = [
+        hvd.global_process_set,
+        hvd.add_process_set([0, 1]),
+        hvd.add_process_set(range(1, size)),
+    ]
+    same, own = random.Random(5), random.Random(rank)
+    kinds = ["sum", "in place", "group", "gather", "broadcast", "scatter", "exchange"]
+    for step in range(80):
+        jobs = {}
+        for _ in range(same.randint(1, 25)):
+            kind = same.choice(kinds)
+            count = same.choice([1, 3, 100, 5000, 20000])
+            jobs[f"{kind} {same.randint(0, 20)}"] = (kind, count, same.choice(sets))
+        names = [name for name, job in jobs.items() if job[2].included()]
+        own.shuffle(names)
+        started = {name: _submit(jobs[name][0], name, *jobs[name][1:]) for name in names}
+        for name, (handle, is_right) in started.items():
+            assert is_right(hvd.synchronize(handle)), (step, name, jobs[name])
+        if step % 30 == 29:
+            hvd.join()
     hvd.shutdown()
