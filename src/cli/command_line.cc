@@ -356,6 +356,30 @@ void AddOthers(CLI::App* app, Invocation* call) {
                    "(NCCL_TOPO_DUMP_FILE) described")
       ->type_name("FILE");
   AddOutput(topo, call, {"text", "json", "nccl"});
+  topo->require_subcommand(0, 1);
+  CLI::App* map =
+      AddCommand(topo, call, "map", "Say which rank of a job should run on which card", "topo map");
+  map->footer(
+      "Ranks are a grid over the layout's dimensions, the first one varying fastest. Each order "
+      "in\n"
+      "which dimensions can fill the hosts is weighed by what a training step would send; the\n"
+      "cheapest is shown beside the naive one, rank 0 on the first card and so on.\n"
+      "  regatta topo map --layout tp=8,pp=2,dp=4 machine.xml");
+  map->add_option("-l,--layout", call->layout,
+                  "Sizes of tp, cp, ep, sharding, dp, pp: \"tp=8,pp=2,dp=4\"")
+      ->type_name("LAYOUT")
+      ->required();
+  map->add_option("file", call->file, "The machine, instead of this one: hwloc's or NCCL's XML")
+      ->type_name("FILE");
+  map->add_option("--hosts", call->hosts,
+                  "How many machines like it there are (default: as many as needed)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 100000));
+  map->add_option("--devices", call->devices,
+                  "How many ranks each machine runs (default: one on each accelerator)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  AddOutput(map, call);
 
   CLI::App* eccl = AddCommand(app, call, "eccl", "Collective communication", "eccl status");
   eccl->require_subcommand(0, 1);
@@ -435,7 +459,9 @@ CLI::App* Deepest(CLI::App* app, const std::vector<std::string>& arguments, std:
       if (sub->get_name() == word) next = sub;
     }
     if (next == nullptr) {
-      *stranger = word;
+      const auto options =
+          app->get_options([](const CLI::Option* option) { return option->get_positional(); });
+      if (options.empty()) *stranger = word;
       return app;
     }
     app = next;

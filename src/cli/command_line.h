@@ -37,7 +37,11 @@ struct Invocation {
   std::vector<std::string> states;
   int limit = 20;
 
-  int pid = 0;                  // --pid; 0: of every process
+  int pid = 0;         // eccl status; 0: every process
+  std::string layout;  // topo map
+  int hosts = 0;       // topo map; 0: as many as the layout needs
+  int devices = 0;     // topo map; 0: the machine's accelerators
+
   std::string output = "text";  // --output
   bool json = false;            // --output json
   bool compat = false;          // validate --paddleflow

@@ -57,6 +57,14 @@ TEST(CommandLine, NestedCommandsAreNamedInFull) {
   EXPECT_EQ(ParseCommandLine({"runs", "logs", "last", "train", "-f"}).invocation->command,
             "runs logs");
   EXPECT_EQ(ParseCommandLine({"config"}).invocation->command, "config show");
+  EXPECT_EQ(ParseCommandLine({"topo", "machine.xml"}).invocation->command, "topo");
+  const Parsed map = ParseCommandLine({"topo", "map", "-l", "tp=8", "machine.xml", "--hosts", "4"});
+  ASSERT_TRUE(map.invocation) << map.err;
+  EXPECT_EQ(map.invocation->command, "topo map");
+  EXPECT_EQ(map.invocation->layout, "tp=8");
+  EXPECT_EQ(map.invocation->file, "machine.xml");
+  EXPECT_EQ(map.invocation->hosts, 4);
+  EXPECT_EQ(ParseCommandLine({"topo", "map"}).exit_code, 2) << "a layout is needed";
   EXPECT_EQ(ParseCommandLine({"--version"}).invocation->command, "version");
 }
 

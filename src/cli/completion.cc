@@ -22,7 +22,7 @@ std::string Bash(const std::vector<CompletionEntry>& entries) {
       "  for ((i = 1; i < COMP_CWORD && i < 3; i++)); do\n"
       "    case ${COMP_WORDS[i]} in -*) break ;; esac\n"
       "    path+=\"${path:+ }${COMP_WORDS[i]}\"\n"
-      "    case $path in runs | pipelines | artifacts | caches | jobs | config) ;; *) break ;; "
+      "    case $path in runs | pipelines | artifacts | caches | jobs | topo | config) ;; *) break ;; "
       "esac\n"
       "  done\n"
       "  case $path in\n";

@@ -49,6 +49,7 @@ constexpr struct {
     {"doctor", Doctor},
     {"topo", ShowTopology},
     {"eccl status", ShowEcclStatus},
+    {"topo map", MapRanksToCards},
     {"config show", ShowConfig},
     {"completion", PrintCompletion},
     {"version", PrintVersion},

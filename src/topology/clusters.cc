@@ -115,7 +115,7 @@ std::vector<std::pair<int, int>> Undecided(const Clusters& clusters, const std::
 
 }  // namespace
 
-Clusters Cluster(int things, const std::vector<Tie>& ties, double certain) {
+Clusters FindClusters(int things, const std::vector<Tie>& ties, double certain) {
   Joiner joiner(things, ties);
   joiner.Run();
   Clusters clusters;

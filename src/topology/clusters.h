@@ -23,6 +23,6 @@ struct Clusters {
 // Joins what belongs together, whatever speaks most for it first; between two clusters counts the
 // sum over all their ties (greedy correlation clustering), so that many weak ties do what one
 // strong one does. O(ties * log).
-Clusters Cluster(int things, const std::vector<Tie>& ties, double certain);
+Clusters FindClusters(int things, const std::vector<Tie>& ties, double certain);
 
 }  // namespace regatta::topology

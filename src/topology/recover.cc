@@ -114,7 +114,7 @@ class Recovery {
       const auto& [a, b] = std::pair(pairs_[i].a, pairs_[i].b);
       if (!KeysDiffer(a, b)) ties.push_back({a, b, evidence_[i].For(host_class_)});
     }
-    Clusters hosts = Cluster(ports_, ties, certain_);
+    Clusters hosts = FindClusters(ports_, ties, certain_);
     if (!hosts.undecided.empty()) {
       return Missing(hosts.undecided, " share a host");
     }
@@ -180,7 +180,7 @@ class Recovery {
 
   base::Status FindSwitches() {
     const std::vector<Tie> ties = NetworkTies(host_class_ + 1);
-    Clusters switches = Cluster(ports_, ties, certain_);
+    Clusters switches = FindClusters(ports_, ties, certain_);
     if (!switches.undecided.empty()) {
       return Missing(switches.undecided, " share a switch");
     }
@@ -201,7 +201,7 @@ class Recovery {
     for (int port = 0; port < ports_; ++port) {
       ties.push_back({fabric_.host_of[port], fabric_.hosts + fabric_.switch_of[port], 1});
     }
-    const Clusters pods = Cluster(fabric_.hosts + fabric_.switches, ties, 0);
+    const Clusters pods = FindClusters(fabric_.hosts + fabric_.switches, ties, 0);
     for (int port = 0; port < ports_; ++port) fabric_.pod_of[port] = pods.of[fabric_.host_of[port]];
     fabric_.pods = 1 + *std::max_element(fabric_.pod_of.begin(), fabric_.pod_of.end());
   }
@@ -247,7 +247,7 @@ class Recovery {
       if (fabric_.pod_of[tie.a] == fabric_.pod_of[tie.b]) continue;
       ties.push_back({fabric_.switch_of[tie.a], fabric_.switch_of[tie.b], tie.evidence});
     }
-    const Clusters planes = Cluster(fabric_.switches, ties, certain_);
+    const Clusters planes = FindClusters(fabric_.switches, ties, certain_);
     if (!planes.undecided.empty()) return;
     std::vector<int> pod_of_switch(static_cast<std::size_t>(fabric_.switches));
     for (int port = 0; port < ports_; ++port) {

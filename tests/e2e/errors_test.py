@@ -155,6 +155,16 @@ class ErrorsTest(Case):
         bad = self.write("bad.xml", "<rack/>")
         self.assertOneMessage(self.regatta("topo", bad, code=2), "bad.xml")
 
+    def test_topo_map_places_ranks(self):
+        call = ["topo", "map", "--layout", "dp=4,tp=2", "--devices", "2"]
+        self.assertIn("8 ranks; cheapest of 2 orders", self.regatta(*call).out)
+        mapping = json.loads(self.regatta(*call, "-o", "json").out)
+        self.assertEqual(mapping["order"], ["tp", "dp"])
+        self.assertEqual({rank["rank"] for rank in mapping["ranks"]}, set(range(8)))
+        self.assertOneMessage(self.regatta(*call, "--hosts", "3", code=2), "8 ranks")
+        wrong = ["topo", "map", "--layout", "tensr=2", "--devices", "2"]
+        self.assertOneMessage(self.regatta(*wrong, code=2), 'did you mean "tensor"?')
+
 
 if __name__ == "__main__":
     os.chdir(pathlib.Path(__file__).parent)

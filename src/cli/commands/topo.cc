@@ -5,14 +5,33 @@
 #include "cli/commands/commands.h"
 #include "cli/terminal.h"
 #include "topology/detect.h"
+#include "topology/mapping.h"
 #include "topology/nccl_xml.h"
 #include "topology/text.h"
 
 namespace regatta::cli {
+namespace {
+
+base::Result<topology::Topology> MachineOf(const Invocation& call) {
+  return call.file.empty() ? topology::Detect() : topology::ReadTopologyFile(call.file);
+}
+
+// As many machines as the layout needs, unless the call says how many there are.
+base::Result<topology::Cluster> ClusterOf(const Invocation& call, int world_size) {
+  BASE_ASSIGN_OR_RETURN(const topology::Topology machine, MachineOf(call));
+  topology::ClusterOptions options{.copies = call.hosts > 0 ? call.hosts : 1,
+                                   .devices = call.devices};
+  BASE_ASSIGN_OR_RETURN(topology::Cluster cluster, topology::ClusterFrom(machine, options));
+  const int places = static_cast<int>(cluster.slots.size());
+  if (call.hosts > 0 || world_size <= places) return cluster;
+  options.copies = (world_size + places - 1) / places;
+  return topology::ClusterFrom(machine, options);
+}
+
+}  // namespace
 
 int ShowTopology(const Invocation& call, const base::Config&) {
-  const auto topology =
-      call.file.empty() ? topology::Detect() : topology::ReadTopologyFile(call.file);
+  const auto topology = MachineOf(call);
   if (!topology.ok()) return Fail(ToAbsl(topology.status()));
   if (call.json) {
     std::printf("%s\n", base::DumpJson(topology::ToJson(*topology)).c_str());
@@ -23,6 +42,21 @@ int ShowTopology(const Invocation& call, const base::Config&) {
   } else {
     std::printf("%s",
                 topology::RenderText(*topology, {.unicode = LookAtTerminal().unicode}).c_str());
+  }
+  return 0;
+}
+
+int MapRanksToCards(const Invocation& call, const base::Config&) {
+  const auto layout = topology::ParseLayout(call.layout);
+  if (!layout.ok()) return Fail(ToAbsl(layout.status()));
+  const auto cluster = ClusterOf(call, topology::WorldSize(*layout));
+  if (!cluster.ok()) return Fail(ToAbsl(cluster.status()));
+  const auto mapping = topology::MapRanks(*cluster, *layout);
+  if (!mapping.ok()) return Fail(ToAbsl(mapping.status()));
+  if (call.json) {
+    std::printf("%s\n", base::DumpJson(topology::ToJson(*mapping, *cluster, *layout)).c_str());
+  } else {
+    std::printf("%s", topology::RenderMapping(*mapping, *cluster).c_str());
   }
   return 0;
 }
