@@ -349,13 +349,13 @@ void AddOthers(CLI::App* app, Invocation* call) {
   topo->footer(
       "Prints a tree, the distance of each pair of accelerators and NICs as `nvidia-smi topo -m`\n"
       "names them (LOC NVL PIX PXB PHB NODE SYS NET), what cgroups leave to this process, and\n"
-      "what could not be found out. `-o nccl` writes what NCCL_TOPO_FILE reads. Needs no\n"
-      "`regatta serve`.");
+      "what could not be found out. `-o nccl` writes what NCCL_TOPO_FILE reads, `-o svg` a\n"
+      "picture. Needs no `regatta serve`.");
   topo->add_option("file", call->file,
                    "Instead of this machine: one that hwloc (`lstopo machine.xml`) or NCCL "
                    "(NCCL_TOPO_DUMP_FILE) described")
       ->type_name("FILE");
-  AddOutput(topo, call, {"text", "json", "nccl"});
+  AddOutput(topo, call, {"text", "json", "nccl", "svg"});
   topo->require_subcommand(0, 1);
   CLI::App* map =
       AddCommand(topo, call, "map", "Say which rank of a job should run on which card", "topo map");

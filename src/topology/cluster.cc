@@ -177,7 +177,8 @@ LinkCost Cluster::Between(int slot_a, int slot_b) const {
   if (a.host == b.host) {
     const Host& host = hosts[static_cast<std::size_t>(a.host)];
     return inside[static_cast<std::size_t>(host.shape)]
-                 [static_cast<std::size_t>(a.number * host.slots + b.number)];
+                 [static_cast<std::size_t>(a.number) * static_cast<std::size_t>(host.slots) +
+                  static_cast<std::size_t>(b.number)];
   }
   LinkCost cost{network.rail_latency_us,
                 std::min(a.network_gigabytes_per_second, b.network_gigabytes_per_second)};

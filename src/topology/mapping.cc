@@ -138,15 +138,15 @@ std::vector<int> Fill(const Layout& layout, const std::vector<std::size_t>& orde
 
 std::vector<Group> GroupsOf(const Layout& layout, std::size_t dimension,
                             const std::vector<int>& slot_of_rank) {
-  int stride = 1;
-  for (std::size_t i = 0; i < dimension; ++i) stride *= layout[i].size;
-  const int size = layout[dimension].size;
+  std::size_t stride = 1;
+  for (std::size_t i = 0; i < dimension; ++i) stride *= static_cast<std::size_t>(layout[i].size);
+  const auto size = static_cast<std::size_t>(layout[dimension].size);
   std::vector<Group> groups;
-  for (int rank = 0; rank < static_cast<int>(slot_of_rank.size()); ++rank) {
+  for (std::size_t rank = 0; rank < slot_of_rank.size(); ++rank) {
     if (rank / stride % size != 0) continue;
     Group group;
-    for (int i = 0; i < size; ++i) {
-      group.push_back(slot_of_rank[static_cast<std::size_t>(rank + i * stride)]);
+    for (std::size_t i = 0; i < size; ++i) {
+      group.push_back(slot_of_rank[rank + i * stride]);
     }
     groups.push_back(std::move(group));
   }

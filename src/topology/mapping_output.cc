@@ -103,7 +103,8 @@ std::string RenderMapping(const Mapping& mapping, const Cluster& cluster) {
     const Cluster::Host& host = cluster.hosts[i];
     out += "  " + Pad(host.name + ":", name_width + 1);
     for (int slot = 0; slot < host.slots; ++slot) {
-      const int rank = ranks[static_cast<std::size_t>(host.first_slot + slot)];
+      const int rank =
+          ranks[static_cast<std::size_t>(host.first_slot) + static_cast<std::size_t>(slot)];
       char text[16];
       std::snprintf(text, sizeof text, "%6s", rank < 0 ? "-" : std::to_string(rank).c_str());
       out += text;

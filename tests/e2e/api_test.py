@@ -51,13 +51,23 @@ class ApiTest(Case):
 
     def test_strangers_get_nothing(self):
         _, api = self.serve()
-        for path in ("/api/v1/runs", "/api/v1/events", "/metrics", "/api/v1/session"):
+        for path in ("/api/v1/runs", "/api/v1/events", "/metrics", "/api/v1/topology"):
             self.assertEqual(api.call("GET", path, token=False).status, 401, path)
         wrong = {"Authorization": "Bearer " + "0" * 64}
         self.assertEqual(api.call("GET", "/api/v1/runs", headers=wrong).status, 401)
         for path in ("/healthz", "/readyz", "/api/v1/version", "/"):
             self.assertEqual(api.call("GET", path, token=False).status, 200, path)
         self.assertIn(b"regatta_http_requests_total", api.call("GET", "/metrics").body)
+
+    def test_topology_is_the_machines(self):
+        _, api = self.serve()
+        topology = api.call("GET", "/api/v1/topology").json
+        self.assertEqual(topology["version"], 1)
+        self.assertEqual(topology["parts"][0]["kind"], "host")
+        self.assertIn("numa", {part["kind"] for part in topology["parts"]})
+        picture = api.call("GET", "/api/v1/topology.svg")
+        self.assertEqual(picture.headers["Content-Type"], "image/svg+xml")
+        self.assertTrue(picture.body.startswith(b"<svg "))
 
     def test_other_sites_are_refused(self):
         _, api = self.serve()

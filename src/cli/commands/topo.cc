@@ -7,6 +7,7 @@
 #include "topology/detect.h"
 #include "topology/mapping.h"
 #include "topology/nccl_xml.h"
+#include "topology/svg.h"
 #include "topology/text.h"
 
 namespace regatta::cli {
@@ -35,6 +36,8 @@ int ShowTopology(const Invocation& call, const base::Config&) {
   if (!topology.ok()) return Fail(ToAbsl(topology.status()));
   if (call.json) {
     std::printf("%s\n", base::DumpJson(topology::ToJson(*topology)).c_str());
+  } else if (call.output == "svg") {
+    std::printf("%s", topology::RenderSvg(*topology).c_str());
   } else if (call.output == "nccl") {
     const auto xml = topology::ToNcclXml(*topology);
     if (!xml.ok()) return Fail(ToAbsl(xml.status()));

@@ -94,6 +94,8 @@ absl::StatusOr<Response> GetHealth(Context&, const Call&);  // system.cc
 absl::StatusOr<Response> GetReadiness(Context&, const Call&);
 absl::StatusOr<Response> GetMetrics(Context&, const Call&);
 absl::StatusOr<Response> GetVersion(Context&, const Call&);
+absl::StatusOr<Response> GetTopology(Context&, const Call&);
+absl::StatusOr<Response> GetTopologyPicture(Context&, const Call&);
 
 absl::StatusOr<Response> GetSession(Context&, const Call&);  // session.cc
 absl::StatusOr<Response> CreateSession(Context&, const Call&);

@@ -24,6 +24,8 @@ constexpr Route kRoutes[] = {
     {"GET", "/readyz", Access::kOpen, kNoBody, false, GetReadiness},
     {"GET", "/metrics", Access::kUser, kNoBody, false, GetMetrics},
     {"GET", "/api/v1/version", Access::kOpen, kNoBody, false, GetVersion},
+    {"GET", "/api/v1/topology", Access::kUser, kNoBody, false, GetTopology},
+    {"GET", "/api/v1/topology.svg", Access::kUser, kNoBody, false, GetTopologyPicture},
     {"GET", "/api/v1/session", Access::kUser, kNoBody, false, GetSession},
     {"POST", "/api/v1/session", Access::kOpen, kSmallBody, false, CreateSession},
     {"DELETE", "/api/v1/session", Access::kUser, kSmallBody, false, DeleteSession},
