@@ -22,7 +22,8 @@ std::string Bash(const std::vector<CompletionEntry>& entries) {
       "  for ((i = 1; i < COMP_CWORD && i < 3; i++)); do\n"
       "    case ${COMP_WORDS[i]} in -*) break ;; esac\n"
       "    path+=\"${path:+ }${COMP_WORDS[i]}\"\n"
-      "    case $path in runs | pipelines | artifacts | caches | jobs | topo | config) ;; *) break ;; "
+      "    case $path in runs | pipelines | artifacts | caches | jobs | topo | config) ;; *) break "
+      ";; "
       "esac\n"
       "  done\n"
       "  case $path in\n";
