@@ -205,7 +205,8 @@ class Picture {
     for (const int child : Children(part)) Measure(child);
     box.height = kTitle + kPad;
     // The title gets some room of its own.
-    box.width = std::min(Title(part).size() * kCharacter + 2 * kPad, 2.5 * kLeafWidth);
+    box.width =
+        std::min(static_cast<double>(Title(part).size()) * kCharacter + 2 * kPad, 2.5 * kLeafWidth);
     for (const Row& row : Rows(Children(part))) {
       double width = kPad;
       for (const int child : row.parts) width += At(child).width + kPad;
