@@ -109,8 +109,8 @@ TEST_P(Dense, EveryFloatingPointTypeAtAnOddAddress) {
 // Constant gradients: after n steps what all ranks received differs from n times the exact mean by
 // what is still owed, which stays as small as one step's rounding. Without feedback it grows.
 TEST_P(Dense, ErrorFeedbackMakesTheMeanOfManyStepsExact) {
-  constexpr std::size_t kCount = 5000;
-  constexpr int kSteps = 200;
+  constexpr std::size_t kCount = 2000;
+  constexpr int kSteps = 100;
   const std::vector<double> exact = ExactSum(size(), kCount);
   Ranks ranks(size(), GetParam().transport);
   for (const bool feedback : {true, false}) {
@@ -152,7 +152,7 @@ TEST_P(Dense, SendsAsFewBytesAsTheFormatSays) {
     Floats data = Random(static_cast<unsigned>(rank), kCount);
     Expect(ecclAllReduceCompressed(data.data(), data.data(), kCount, ecclFloat32, ecclSum,
                                    compressor.get(), comm));
-    const double values = 2.0 * static_cast<double>(kCount / n * (n - 1));
+    const double values = 2.0 * static_cast<double>(kCount) * (size() - 1) / size();
     const double each = format() == ecclWireInt8 ? 1 + 4.0 / 256 : 2;
     EXPECT_NEAR(static_cast<double>(compressor.info().sent_bytes), values * each,
                 64.0 * static_cast<double>(n));
@@ -213,8 +213,8 @@ TEST_P(Dense, ASavedCompressorGoesOnWithTheSameBits) {
 std::vector<Shape> DenseShapes() {
   std::vector<Shape> shapes;
   for (const ecclWireFormat_t format : {ecclWireFloat16, ecclWireBfloat16, ecclWireInt8}) {
-    for (const int size : {1, 2, 3, 4, 5, 8}) shapes.push_back({size, "shm", format});
-    for (const int size : {2, 5}) shapes.push_back({size, "tcp", format});
+    for (const int size : {1, 2, 3, 8}) shapes.push_back({size, "shm", format});
+    shapes.push_back({3, "tcp", format});
   }
   return shapes;
 }
