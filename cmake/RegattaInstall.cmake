@@ -5,7 +5,7 @@ include(GNUInstallDirs)
 # Only what is installed or measured is built for users; tests belong to the debug preset.
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 add_custom_target(program)
-foreach(target regatta eccl eccl_bench flow_bench)
+foreach(target regatta eccl eccl_bench eccl_wire_bench flow_bench)
   if(TARGET ${target})
     add_dependencies(program ${target})
   endif()

@@ -8,6 +8,7 @@ import socket
 import subprocess
 from collections.abc import Mapping
 
+from bench.eccl import wires
 from bench.harness import process
 from bench.harness.case import Case, Contender, Figure, Missing, Wrong
 from bench.harness.machine import ROOT, our_version
@@ -133,5 +134,6 @@ def cases(quick: bool) -> list[Case]:
                 ),
             ],
             rounds=3,
-        )
+        ),
+        *wires.cases(quick),
     ]

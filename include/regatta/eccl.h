@@ -247,18 +247,25 @@ ECCL_API ecclResult_t ecclAllReduce(const void* sendbuff, void* recvbuff, size_t
 /* As ecclAllReduce for ecclSum and ecclAvg of floating-point types, compressed on the wire: what
  * all ranks receive is approximate, and the same bits. Sums are made in float32, so float64 loses
  * precision. Everything else is the same, in place included.
- *   ecclWireFloat16, ecclWireBfloat16, ecclWireInt8: each value is rounded twice, when it leaves
- * its rank and when the result leaves the one that added up. A NaN gives a NaN; so does an infinity
- * in int8, where a group's other values are not touched. int8 takes groups whose largest magnitude
- * is below 1.5e-36 for 0. What is not finite leaves no residual. ecclWireTopK: deep gradient
- * compression. A rank's values of largest magnitude are sent exactly; the others wait. With
- * momentum, u = momentum * u + values and what waits grows by u; the optimizer then has no momentum
- * of its own. Values that are not finite are sent first and leave nothing. ecclWirePowerSgd: what
- * all receive is the sum's projection on powersgd_rank directions; a tensor whose factors would be
- * no smaller is summed exactly. A value that is not finite makes the whole result NaN on all ranks,
- * and the compressor does not change. The compressor is of one tensor: with error feedback every
- * call has the same count, else ecclInvalidUsage. After a call that failed it may owe values of
- * that call; restore or reset it. ecclMismatch also when formats or options differ. */
+ *
+ * ecclWireFloat16, ecclWireBfloat16, ecclWireInt8: each value is rounded twice, when it leaves its
+ * rank and when the result leaves the one that added up. A NaN gives a NaN; so does an infinity in
+ * int8, where a group's other values are not touched. int8 takes groups whose largest magnitude is
+ * below 1.5e-36 for 0. What is not finite leaves no residual.
+ *
+ * ecclWireTopK: deep gradient compression. A rank's values of largest magnitude are sent exactly;
+ * the others wait. With momentum, u = momentum * u + values and what waits grows by u; the
+ * optimizer then has no momentum of its own. Values that are not finite are sent first and leave
+ * nothing.
+ *
+ * ecclWirePowerSgd: what all receive is the sum's projection on powersgd_rank directions; a tensor
+ * whose factors would be no smaller is summed exactly. A value that is not finite makes the whole
+ * result NaN on all ranks, and the compressor does not change.
+ *
+ * The compressor is of one tensor: with error feedback every call has the same count, else
+ * ecclInvalidUsage. After a call that failed it may owe values of that call: restore or reset it.
+ * ecclMismatch also when formats or options differ, or when a compressor of top-k's warm-up or of
+ * PowerSGD was reset or restored on some ranks only. */
 ECCL_API ecclResult_t ecclAllReduceCompressed(const void* sendbuff, void* recvbuff, size_t count,
                                               ecclDataType_t datatype, ecclRedOp_t op,
                                               ecclCompressor_t compressor, ecclComm_t comm);
