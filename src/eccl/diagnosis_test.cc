@@ -134,6 +134,19 @@ TEST(Diagnosis, AProcessWithoutCommunicatorIsSaidSo) {
   EXPECT_NE(answers.status().message().find("process 1 has no communicator"), std::string::npos);
 }
 
+// Returns once a process's only communicator is in the call with a number.
+void WaitForCall(pid_t pid, int sequence) {
+  for (;;) {
+    std::vector<std::string> problems;
+    const auto answers = AskStatus(pid, &problems);
+    if (!answers.ok() || answers->empty()) continue;
+    const Json ranks = Json::parse((*answers)[0])["communicators"];
+    if (ranks.empty() || ranks[0]["calls"].empty()) continue;
+    const Json call = ranks[0]["calls"][0];
+    if (call["sequence"] == sequence && call["over"] == false) return;
+  }
+}
+
 TEST(Diagnosis, SurvivorsLeaveAFlightRecordOfARankThatWasKilled) {
   std::string folder = std::filesystem::temp_directory_path() / "eccl-records-XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
@@ -157,6 +170,8 @@ TEST(Diagnosis, SurvivorsLeaveAFlightRecordOfARankThatWasKilled) {
   }
   char byte = 0;
   ASSERT_EQ(read(ready[0], &byte, 1), 1);
+  WaitForCall(pids[0], 5);
+  WaitForCall(pids[1], 5);
   kill(pids[2], SIGKILL);
   for (int rank = 0; rank < 3; ++rank) {
     int status = 0;
