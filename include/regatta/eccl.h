@@ -29,7 +29,8 @@
  *   All ranks receive bit-identical results, and the same inputs on the same number of ranks with
  *   the same algorithm give the same bits again. float16 and bfloat16 are combined in float and
  *   rounded to nearest even at each step. Integers wrap around. min and max give NaN when any input
- *   is NaN. avg is sum divided by the number of ranks, toward zero for integers.
+ *   is NaN. avg is sum divided by the number of ranks, toward zero for integers. band, bor and bxor
+ *   combine the bits of integers; with a floating-point type they give ecclInvalidArgument.
  *
  * Errors
  *   Every function returns an ecclResult_t, never throws and never ends the process. The text is in
@@ -103,7 +104,9 @@ typedef ECCL_ENUM{ecclInt8 = 0,    ecclUint8 = 1,   ecclInt32 = 2,   ecclUint32 
                   ecclInt64 = 4,   ecclUint64 = 5,  ecclFloat16 = 6, ecclFloat32 = 7,
                   ecclFloat64 = 8, ecclBfloat16 = 9} ecclDataType_t;
 
-typedef ECCL_ENUM{ecclSum = 0, ecclProd = 1, ecclMax = 2, ecclMin = 3, ecclAvg = 4} ecclRedOp_t;
+/* The first five have NCCL's numbers. The bitwise ones are for integers only. */
+typedef ECCL_ENUM{ecclSum = 0, ecclProd = 1, ecclMax = 2, ecclMin = 3,
+                  ecclAvg = 4, ecclBand = 5, ecclBor = 6, ecclBxor = 7} ecclRedOp_t;
 
 /* How values cross the wire in a compressed all-reduce; docs/formats/eccl-wire.md has the bytes. */
 typedef ECCL_ENUM{

@@ -61,6 +61,10 @@ class ReduceOp(enum.IntEnum):
     MAX = 2
     MIN = 3
     AVG = 4
+    # Of integers only.
+    BAND = 5
+    BOR = 6
+    BXOR = 7
 
 
 class WireFormat(enum.IntEnum):

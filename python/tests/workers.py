@@ -37,6 +37,9 @@ def arrays() -> None:
         part = np.empty(3, np.int64)
         comm.reduce_scatter(np.arange(3 * size), part, eccl.ReduceOp.MAX)
         assert part.tolist() == [3 * rank, 3 * rank + 1, 3 * rank + 2]
+        bits = np.empty(1, np.uint8)
+        comm.all_reduce(np.array([1 << rank], np.uint8), bits, eccl.ReduceOp.BOR)
+        assert bits.tolist() == [(1 << size) - 1]
         total = np.zeros(2, np.float32)
         comm.reduce(np.full(2, rank, np.float32), total if rank == 1 else None, root=1)
         assert total.tolist() == [sum(range(size)) if rank == 1 else 0] * 2

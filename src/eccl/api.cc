@@ -128,10 +128,15 @@ Status CheckType(ecclDataType_t type) {
                 "datatype is " + std::to_string(static_cast<int>(type)) + ", no ecclDataType_t");
 }
 
-Status CheckOp(ecclRedOp_t op) {
-  if (IsValid(op)) return Status();
-  return Status(Code::kInvalidArgument,
-                "op is " + std::to_string(static_cast<int>(op)) + ", no ecclRedOp_t");
+Status CheckOp(ecclRedOp_t op, ecclDataType_t type) {
+  if (!IsValid(op)) {
+    return Status(Code::kInvalidArgument,
+                  "op is " + std::to_string(static_cast<int>(op)) + ", no ecclRedOp_t");
+  }
+  if (IsInteger(type) || !IsBitwise(op)) return Status();
+  return Status(
+      Code::kInvalidArgument,
+      std::string("op ") + NameOf(op) + " combines bits of integers; datatype is " + NameOf(type));
 }
 
 Status CheckBuffer(const char* name, const void* buffer, std::size_t count) {
@@ -478,7 +483,7 @@ ecclResult_t ecclAllReduce(const void* sendbuff, void* recvbuff, size_t count,
                            ecclDataType_t datatype, ecclRedOp_t op, ecclComm_t comm) {
   return WithComm(comm, [&](Communicator& found) -> Status {
     BASE_RETURN_IF_ERROR(CheckType(datatype));
-    BASE_RETURN_IF_ERROR(CheckOp(op));
+    BASE_RETURN_IF_ERROR(CheckOp(op, datatype));
     BASE_RETURN_IF_ERROR(CheckCount(count, 1, datatype));
     BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", sendbuff, count));
     BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", recvbuff, count));
@@ -577,7 +582,7 @@ ecclResult_t ecclReduceScatter(const void* sendbuff, void* recvbuff, size_t recv
                                ecclDataType_t datatype, ecclRedOp_t op, ecclComm_t comm) {
   return WithComm(comm, [&](Communicator& found) -> Status {
     BASE_RETURN_IF_ERROR(CheckType(datatype));
-    BASE_RETURN_IF_ERROR(CheckOp(op));
+    BASE_RETURN_IF_ERROR(CheckOp(op, datatype));
     BASE_RETURN_IF_ERROR(CheckCount(recvcount, static_cast<std::size_t>(found.size()), datatype));
     BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", sendbuff, recvcount));
     BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", recvbuff, recvcount));
@@ -601,7 +606,7 @@ ecclResult_t ecclReduce(const void* sendbuff, void* recvbuff, size_t count, eccl
                         ecclRedOp_t op, int root, ecclComm_t comm) {
   return WithComm(comm, [&](Communicator& found) -> Status {
     BASE_RETURN_IF_ERROR(CheckType(datatype));
-    BASE_RETURN_IF_ERROR(CheckOp(op));
+    BASE_RETURN_IF_ERROR(CheckOp(op, datatype));
     BASE_RETURN_IF_ERROR(CheckRank("root", root, found.size()));
     BASE_RETURN_IF_ERROR(CheckCount(count, 1, datatype));
     BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", sendbuff, count));

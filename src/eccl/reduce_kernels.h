@@ -74,6 +74,23 @@ T Min(T a, T b) {
   return (a < b || IsNan(a)) ? a : b;
 }
 
+// The bitwise operations are for integers; a caller that asks them of floats was refused before.
+template <typename T>
+T And(T a, T b) {
+  if constexpr (std::is_integral_v<T>) return static_cast<T>(a & b);
+  return a;
+}
+template <typename T>
+T Or(T a, T b) {
+  if constexpr (std::is_integral_v<T>) return static_cast<T>(a | b);
+  return a;
+}
+template <typename T>
+T Xor(T a, T b) {
+  if constexpr (std::is_integral_v<T>) return static_cast<T>(a ^ b);
+  return a;
+}
+
 // A loop of its own for each way in which buffers may be the same: told that they do not overlap,
 // the compiler needs no check at run time, which would send these cases to its slow loop.
 template <typename E, auto kCombine>
@@ -114,6 +131,12 @@ void CombineAs(std::byte* to, const std::byte* first, const std::byte* second, s
       return Apply<E, Max<T>>(to, first, second, count);
     case ecclMin:
       return Apply<E, Min<T>>(to, first, second, count);
+    case ecclBand:
+      return Apply<E, And<T>>(to, first, second, count);
+    case ecclBor:
+      return Apply<E, Or<T>>(to, first, second, count);
+    case ecclBxor:
+      return Apply<E, Xor<T>>(to, first, second, count);
   }
 }
 

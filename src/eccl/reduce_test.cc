@@ -64,6 +64,13 @@ TEST(Combine, IntegersWrapAround) {
   EXPECT_EQ(One<std::uint64_t>(~0ull, 2, ecclUint64, ecclSum), 1u);
 }
 
+TEST(Combine, BitwiseOperationsCombineTheBitsOfIntegers) {
+  EXPECT_EQ(One<std::int32_t>(-2, 5, ecclInt32, ecclBand), 4);
+  EXPECT_EQ(One<std::int8_t>(-128, 3, ecclInt8, ecclBor), -125);
+  EXPECT_EQ(One<std::uint8_t>(0xf0, 0x3c, ecclUint8, ecclBxor), 0xcc);
+  EXPECT_EQ(One<std::uint64_t>(~0ull, 1, ecclUint64, ecclBxor), ~0ull - 1);
+}
+
 TEST(Combine, ANotANumberIsNeverLostInMinAndMax) {
   const float nan = std::nanf("");
   for (const ecclRedOp_t op : {ecclMin, ecclMax}) {
@@ -82,7 +89,7 @@ TEST(Combine, GivesTheSameBitsWithEverySetOfInstructionsAndInEveryPlace) {
   for (std::byte& byte : second) byte = static_cast<std::byte>(random());
   for (int type = ecclInt8; type <= ecclBfloat16; ++type) {
     const std::size_t bytes = kCount * SizeOf(static_cast<ecclDataType_t>(type));
-    for (int op = ecclSum; op <= ecclAvg; ++op) {
+    for (int op = ecclSum; op <= ecclBxor; ++op) {
       std::vector<std::vector<std::byte>> results;
       for (const bool wide : {false, true}) {
         UseWideInstructions(wide);

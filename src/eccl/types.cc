@@ -16,7 +16,7 @@ struct TypeRow {
 constexpr TypeRow kTypes[] = {{"int8", 1},    {"uint8", 1},   {"int32", 4},   {"uint32", 4},
                               {"int64", 8},   {"uint64", 8},  {"float16", 2}, {"float32", 4},
                               {"float64", 8}, {"bfloat16", 2}};
-constexpr const char* kOps[] = {"sum", "prod", "max", "min", "avg"};
+constexpr const char* kOps[] = {"sum", "prod", "max", "min", "avg", "band", "bor", "bxor"};
 constexpr const char* kKinds[] = {"?",         "allreduce", "allgather", "reducescatter",
                                   "broadcast", "alltoall",  "barrier",   "send/recv",
                                   "reduce",    "gather",    "scatter"};
@@ -34,6 +34,10 @@ const TypeRow* Row(ecclDataType_t type) {
 std::size_t SizeOf(ecclDataType_t type) { return Row(type) == nullptr ? 0 : Row(type)->size; }
 const char* NameOf(ecclDataType_t type) { return Row(type) == nullptr ? "?" : Row(type)->name; }
 bool IsValid(ecclRedOp_t op) { return static_cast<unsigned>(op) < std::size(kOps); }
+bool IsInteger(ecclDataType_t type) {
+  return static_cast<unsigned>(type) <= static_cast<unsigned>(ecclUint64);
+}
+bool IsBitwise(ecclRedOp_t op) { return op == ecclBand || op == ecclBor || op == ecclBxor; }
 const char* NameOf(ecclRedOp_t op) { return IsValid(op) ? kOps[op] : "?"; }
 
 const char* NameOf(OpKind kind) {

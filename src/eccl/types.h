@@ -14,6 +14,8 @@ const char* NameOf(ecclDataType_t type);
 const char* NameOf(ecclRedOp_t op);
 bool IsValid(ecclRedOp_t op);
 const char* NameOf(ecclWireFormat_t format);
+bool IsInteger(ecclDataType_t type);
+bool IsBitwise(ecclRedOp_t op);
 
 enum class OpKind : std::uint8_t {
   kAllReduce = 1,
