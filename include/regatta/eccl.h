@@ -193,6 +193,8 @@ ECCL_API ecclResult_t ecclSetCallSite(const char* text);
 /* Makes an id and starts listening for the other ranks. The calling process must become rank 0. It
  * listens on ECCL_HOST, else on 127.0.0.1: set ECCL_HOST for ranks on several hosts. */
 ECCL_API ecclResult_t ecclGetUniqueId(ecclUniqueId* id);
+/* As ecclGetUniqueId, with the options of `config` (of which it uses `host`); NULL is allowed. */
+ECCL_API ecclResult_t ecclGetUniqueIdConfig(ecclUniqueId* id, const ecclConfig_t* config);
 /* Makes the same id on every rank from ECCL_MASTER_ADDR and ECCL_MASTER_PORT (else MASTER_ADDR and
  * MASTER_PORT), so that nothing has to be copied. ecclInvalidUsage when they are not set. */
 ECCL_API ecclResult_t ecclUniqueIdFromEnvironment(ecclUniqueId* id);
@@ -239,6 +241,9 @@ ECCL_API ecclResult_t ecclCommDestroy(ecclComm_t comm);
 ECCL_API ecclResult_t ecclCommAbort(ecclComm_t comm);
 /* ecclSuccess in *state, or why the communicator has failed. Never waits. */
 ECCL_API ecclResult_t ecclCommGetAsyncError(ecclComm_t comm, ecclResult_t* state);
+/* Calls fail after so long without progress from now on, also one that waits at this moment.
+ * `timeout_ms` is at least 1. Only this rank's: others keep theirs. */
+ECCL_API ecclResult_t ecclCommSetTimeout(ecclComm_t comm, int64_t timeout_ms);
 ECCL_API ecclResult_t ecclCommCount(ecclComm_t comm, int* count);
 ECCL_API ecclResult_t ecclCommUserRank(ecclComm_t comm, int* rank);
 /* The last collective or send/receive that ended well on this communicator. */

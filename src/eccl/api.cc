@@ -206,9 +206,9 @@ Status InitRank(ecclComm_t* out, int nranks, const ecclUniqueId& wire, int rank,
   return Status();
 }
 
-Status GetUniqueId(ecclUniqueId* out) {
+Status GetUniqueId(ecclUniqueId* out, const ecclConfig_t* config) {
   if (out == nullptr) return Status(Code::kInvalidArgument, "id is NULL");
-  BASE_ASSIGN_OR_RETURN(const Options options, ReadOptions(nullptr));
+  BASE_ASSIGN_OR_RETURN(const Options options, ReadOptions(config));
   UniqueId id;
   id.host = options.host.empty() ? "127.0.0.1" : options.host;
   id.secret = base::RandomHex(16);
@@ -258,7 +258,7 @@ Status InitAll(ecclComm_t* comms, int nranks, const ecclConfig_t* config) {
     return Status(Code::kInvalidArgument, "nranks is " + std::to_string(nranks) + ", less than 1");
   }
   ecclUniqueId id;
-  BASE_RETURN_IF_ERROR(GetUniqueId(&id));
+  BASE_RETURN_IF_ERROR(GetUniqueId(&id, config));
   std::vector<Status> statuses(static_cast<std::size_t>(nranks));
   {
     std::vector<std::jthread> threads;
@@ -329,7 +329,11 @@ ecclResult_t ecclSetCallSite(const char* text) {
 }
 
 ecclResult_t ecclGetUniqueId(ecclUniqueId* id) {
-  return Guarded([&] { return GetUniqueId(id); });
+  return Guarded([&] { return GetUniqueId(id, nullptr); });
+}
+
+ecclResult_t ecclGetUniqueIdConfig(ecclUniqueId* id, const ecclConfig_t* config) {
+  return Guarded([&] { return GetUniqueId(id, config); });
 }
 
 ecclResult_t ecclUniqueIdFromEnvironment(ecclUniqueId* id) {
@@ -451,6 +455,17 @@ ecclResult_t ecclCommGetAsyncError(ecclComm_t comm, ecclResult_t* state) {
     const Status status = found.state();
     *state = ResultOf(status.code());
     if (!status.ok()) last_error = status.message();
+    return Status();
+  });
+}
+
+ecclResult_t ecclCommSetTimeout(ecclComm_t comm, int64_t timeout_ms) {
+  return WithComm(comm, [&](Communicator& found) {
+    if (timeout_ms < 1) {
+      return Status(Code::kInvalidArgument,
+                    "timeout_ms is " + std::to_string(timeout_ms) + ", less than 1");
+    }
+    found.SetTimeout(std::chrono::milliseconds(timeout_ms));
     return Status();
   });
 }

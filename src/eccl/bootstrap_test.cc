@@ -5,6 +5,9 @@
 
 #include <thread>
 
+#include "eccl/options.h"
+#include "regatta/eccl.h"
+
 namespace regatta::eccl {
 namespace {
 
@@ -153,6 +156,16 @@ TEST_F(BootstrapTest, ARankThatDiesDuringStartUpIsNamedToTheOthers) {
   dead = Join(2, 3, "key", 20s);
   ASSERT_TRUE(dead.status.ok());
   dead.bootstrap.reset();
+}
+
+TEST(UniqueIdOptions, TheHostOfTheConfigIsWhereRankZeroListens) {
+  ecclConfig_t config = ECCL_CONFIG_INITIALIZER;
+  config.host = "127.0.0.2";
+  ecclUniqueId id;
+  ASSERT_EQ(ecclGetUniqueIdConfig(&id, &config), ecclSuccess) << ecclGetLastError(nullptr);
+  const auto decoded = DecodeUniqueId(id);
+  ASSERT_TRUE(decoded.ok());
+  EXPECT_EQ(decoded->host, "127.0.0.2");
 }
 
 TEST(Hmac, MatchesRfc4231Case2) {

@@ -498,6 +498,20 @@ TEST(Errors, ATimeOutNamesTheRankThatDidNotCall) {
   for (ecclComm_t comm : comms) EXPECT_EQ(ecclCommDestroy(comm), ecclSuccess);
 }
 
+TEST(Errors, ATimeOutMayBeChangedWhileACallWaits) {
+  ecclComm_t comms[2];
+  ASSERT_EQ(ecclCommInitAll(comms, 2, nullptr), ecclSuccess) << ecclGetLastError(nullptr);
+  EXPECT_EQ(ecclCommSetTimeout(comms[0], 0), ecclInvalidArgument);
+  std::jthread waiting([&] {
+    EXPECT_EQ(ecclBarrier(comms[0]), ecclTimeout);
+    EXPECT_NE(std::string(ecclGetLastError(nullptr)).find("rank 1 (host"), std::string::npos)
+        << ecclGetLastError(nullptr);
+  });
+  EXPECT_EQ(ecclCommSetTimeout(comms[0], 50), ecclSuccess);
+  waiting.join();
+  for (ecclComm_t comm : comms) EXPECT_EQ(ecclCommDestroy(comm), ecclSuccess);
+}
+
 TEST(Errors, LeavingIsReportedToARankThatStillWaits) {
   ecclComm_t comms[2];
   ASSERT_EQ(ecclCommInitAll(comms, 2, nullptr), ecclSuccess) << ecclGetLastError(nullptr);

@@ -80,6 +80,8 @@ class Communicator {
   // docs/formats/eccl-status.md. Any thread; waits for nobody.
   std::string Describe(std::size_t calls) const;
 
+  // Any thread; from now on, also for a call in progress.
+  void SetTimeout(std::chrono::milliseconds timeout) { links_->SetTimeout(timeout); }
   // Leaves in order; waits for a call in progress first.
   void Leave();
   // Any thread, any time: the call in progress ends with kCancelled.

@@ -70,9 +70,10 @@ Status Links::BeginSleep(std::vector<Interest> interests, Clock::time_point* sin
   const auto now = Clock::now();
   if (*since == Clock::time_point{}) *since = now;
   interests_ = std::move(interests);
-  if (now - *since >= timeout_) return TimedOut();
+  const std::chrono::milliseconds timeout = timeout_;
+  if (now - *since >= timeout) return TimedOut();
   patience_ = std::min<std::chrono::microseconds>(
-      std::chrono::duration_cast<std::chrono::microseconds>(*since + timeout_ - now), kSlice);
+      std::chrono::duration_cast<std::chrono::microseconds>(*since + timeout - now), kSlice);
   // Read before the last look: whatever a peer sent before it left is found by that look.
   left_ = -1;
   for (const Interest& interest : interests_) {
@@ -144,7 +145,7 @@ Status Links::LostStep(int peer) const {
 }
 
 Status Links::TimedOut() const {
-  std::string text = "no progress for " + base::FormatDuration(timeout_.count() * 1000);
+  std::string text = "no progress for " + base::FormatDuration(timeout_.load().count() * 1000);
   text += ": " + health_->Suspect(health_->sequence());
   for (const Interest& interest : interests_) {
     text += interest.sending ? "; waiting for room at rank " : "; waiting for data from rank ";

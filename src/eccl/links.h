@@ -1,5 +1,6 @@
 #pragma once
 
+#include <atomic>
 #include <memory>
 #include <mutex>
 #include <string>
@@ -84,6 +85,8 @@ class Links {
 
   // What it waits for, when it has waited long enough to sleep. Any thread.
   std::vector<Interest> Waiting() const;
+  // Any thread.
+  void SetTimeout(std::chrono::milliseconds timeout) { timeout_.store(timeout); }
 
   // "shm", "tcp", "shm+tcp"; "none" for one rank.
   const char* transport_name() const { return transport_name_; }
@@ -98,7 +101,7 @@ class Links {
   std::vector<std::unique_ptr<Channel>> channels_;
   Waiter* waiter_;
   Health* health_;
-  std::chrono::milliseconds timeout_;
+  std::atomic<std::chrono::milliseconds> timeout_;
   const char* transport_name_;
   // Of the sleep that is being begun.
   std::vector<Interest> interests_;
