@@ -71,15 +71,20 @@ def _candidates() -> list[pathlib.Path]:
     return found
 
 
-@functools.cache
-def load() -> ctypes.CDLL:
-    """Load libeccl once a process; OSError says where it was looked for."""
+def find() -> pathlib.Path:
+    """Return libeccl's file; OSError says where it was looked for."""
     candidates = _candidates()
     path = next((path for path in candidates if path.exists()), None)
     if path is None:
         places = ", ".join(str(path) for path in candidates)
         raise OSError(f"libeccl was not found; build it or set REGATTA_ECCL_LIBRARY ({places})")
-    library = ctypes.CDLL(str(path))
+    return path
+
+
+@functools.cache
+def load() -> ctypes.CDLL:
+    """Load libeccl once a process; OSError says where it was looked for."""
+    library = ctypes.CDLL(str(find()))
     comm, pointer, count = ctypes.c_void_p, ctypes.c_void_p, ctypes.c_size_t
     number, counts = ctypes.c_int, ctypes.POINTER(ctypes.c_size_t)
     signatures: dict[str, list[object]] = {

@@ -63,7 +63,13 @@ def start() -> Iterator[Start]:
     """``start("function", 2, VARIABLE="value")`` starts a job of two ranks."""
     jobs = []
 
-    def run(function: str, size: int, launcher: str = "horovod", **environment: str) -> Job:
+    def run(
+        function: str,
+        size: int,
+        launcher: str = "horovod",
+        script: str = "workers.py",
+        **environment: str,
+    ) -> Job:
         rank_name, size_name, place = {
             "horovod": ("HOROVOD_RANK", "HOROVOD_SIZE", "ECCL_MASTER"),
             "torchrun": ("RANK", "WORLD_SIZE", "MASTER"),
@@ -85,7 +91,7 @@ def start() -> Iterator[Start]:
         job = Job(
             [
                 subprocess.Popen(
-                    [sys.executable, str(_HERE / "workers.py"), function],
+                    [sys.executable, str(_HERE / script), function],
                     env=base | {rank_name: str(rank)},
                     text=True,
                     stdout=subprocess.PIPE,
