@@ -513,7 +513,7 @@ ecclResult_t ecclAllReduceCompressed(const void* sendbuff, void* recvbuff, size_
     const std::shared_ptr<Compressor> with = FindCompressor(compressor);
     if (with == nullptr) return NoCompressor();
     BASE_RETURN_IF_ERROR(CheckType(datatype));
-    BASE_RETURN_IF_ERROR(CheckOp(op));
+    BASE_RETURN_IF_ERROR(CheckOp(op, datatype));
     BASE_RETURN_IF_ERROR(CheckCount(count, 1, datatype));
     BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", sendbuff, count));
     BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", recvbuff, count));
