@@ -1,8 +1,8 @@
 """Compiles the adapter between torch and libeccl for the torch that is loaded, and keeps it.
 
 torch has no stable C++ interface for back ends, so an adapter fits one build of torch. It is kept
-under a name made of torch's version, Python's, and a digest of the adapter's sources and of the
-compiler's flags: another torch or another Regatta gets another one.
+under a name made of torch's version, Python's, and a digest of the adapter's sources, libeccl's
+header and the compiler's flags: another torch or another Regatta gets another one.
 
 ``REGATTA_TORCH_CACHE`` names the folder (default: ``regatta/torch`` in the user's cache folder);
 ``CXX`` the compiler (default ``c++``), with arguments if need be.
@@ -47,12 +47,14 @@ def _find_headers(name: str, places: list[pathlib.Path], package: str) -> None:
     raise BuildError(f"the header {name} was not found; {wanted}")
 
 
+def _eccl() -> pathlib.Path:
+    installed = _PACKAGE.parent / "include"
+    return installed if installed.exists() else _PACKAGE.parents[2] / "include"
+
+
 def _includes() -> list[pathlib.Path]:
     root = pathlib.Path(torch.__file__).resolve().parent / "include"
     api = pathlib.Path("torch/csrc/api/include")
-    eccl = _PACKAGE.parent / "include"
-    if not eccl.exists():  # a source tree
-        eccl = _PACKAGE.parents[2] / "include"
     python = pathlib.Path(sysconfig.get_paths()["include"])
     torchs = [root, root / api]
     if _torch_is_debians():
@@ -64,7 +66,7 @@ def _includes() -> list[pathlib.Path]:
             f"{python} has no Python.h; install python3-dev (or this Python's headers)"
         )
     # /usr/include is searched anyway, and must not come earlier than it does.
-    return [path for path in [eccl, *torchs, python] if path != pathlib.Path("/usr/include")]
+    return [path for path in [_eccl(), *torchs, python] if path != pathlib.Path("/usr/include")]
 
 
 def _flags() -> list[str]:
@@ -107,7 +109,7 @@ def _cache() -> pathlib.Path:
 
 def _digest(flags: list[str]) -> str:
     digest = hashlib.sha256(repr(flags).encode())
-    for path in sorted(_SOURCES.iterdir()):
+    for path in [_eccl() / "regatta" / "eccl.h", *sorted(_SOURCES.iterdir())]:
         digest.update(path.name.encode() + b"\0" + path.read_bytes())
     return digest.hexdigest()[:16]
 
