@@ -164,8 +164,11 @@ typedef struct {
   const char* algorithm;   /* ECCL_ALGORITHM */
   const char* job_token;   /* ECCL_JOB_TOKEN */
   const char* host;        /* ECCL_HOST */
+  int64_t exact; /* ECCL_EXACT; 1: algorithms go by size alone, so that the same calls on the
+                    same hosts give the same bits in every run. Else those are tried that
+                    may be faster, and the fastest is kept */
 } ecclConfig_t;
-#define ECCL_CONFIG_INITIALIZER {sizeof(ecclConfig_t), 0, 0, NULL, NULL, NULL, NULL}
+#define ECCL_CONFIG_INITIALIZER {sizeof(ecclConfig_t), 0, 0, NULL, NULL, NULL, NULL, 0}
 
 /* What a communicator did last; see ecclCommGetLastOp. Strings live as long as the library. */
 typedef struct {
@@ -174,6 +177,9 @@ typedef struct {
   const char* algorithm; /* "ring", "doubling", "flat" (small, in shared memory), ... */
   const char* transport; /* "shm", "tcp", "shm+tcp", "none" for one rank */
   int64_t microseconds;  /* from call to return */
+  const char* reason;    /* for the algorithm: "only one", "asked for", "exact", "size" (of the
+                            data), "model" (of what the links cost), "trial" (others are tried as
+                            well), "measured" (the fastest of a trial) */
 } ecclOpInfo_t;
 
 /* ECCL_VERSION_CODE of the library that is loaded. */

@@ -21,6 +21,7 @@ class Config(ctypes.Structure):
         ("algorithm", ctypes.c_char_p),
         ("job_token", ctypes.c_char_p),
         ("host", ctypes.c_char_p),
+        ("exact", ctypes.c_int64),
     ]
 
 
@@ -57,6 +58,7 @@ class OpInfo(ctypes.Structure):
         ("algorithm", ctypes.c_char_p),
         ("transport", ctypes.c_char_p),
         ("microseconds", ctypes.c_int64),
+        ("reason", ctypes.c_char_p),
     ]
 
 

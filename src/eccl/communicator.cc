@@ -100,6 +100,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
                                    .host = options_.host,
                                    .key = key,
                                    .ring_bytes = options_.ring_bytes,
+                                   .settings = options_.Choices(),
                                    .deadline = deadline};
     BASE_ASSIGN_OR_RETURN(peers, ConnectPeers(bootstrap.get(), &waiter_, peer_options));
     regroup_key_ = Hmac(key, "regroup" + bootstrap->nonce());
@@ -113,7 +114,8 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   });
   links_ = std::make_unique<Links>(rank_, std::move(peers.channels), &waiter_, health_.get(),
                                    options_.timeout);
-  selector_ = std::make_unique<Selector>(rank_, size_, std::move(peers.hosts), options_.algorithm);
+  selector_ = std::make_unique<Selector>(rank_, size_, std::move(peers.hosts), options_.algorithm,
+                                         options_.exact);
   executor_ = std::make_unique<Executor>(links_.get());
   if (Flat::Usable(peers.segments.size()) && options_.algorithm.empty()) {
     flat_ = std::make_unique<Flat>(links_.get(), std::move(peers.segments));
@@ -134,7 +136,8 @@ ecclOpInfo_t Communicator::last_op() const {
           .operation = last_.operation,
           .algorithm = last_.algorithm,
           .transport = last_.transport,
-          .microseconds = took.count()};
+          .microseconds = took.count(),
+          .reason = last_.why};
 }
 
 void Communicator::Leave() {
@@ -160,15 +163,19 @@ Status Communicator::Collective(Call call) {
   health_->Enter(descriptor);
   REGATTA_FAULT("eccl.collective.enter");
   const std::size_t bytes = std::max(Total(call.input_parts), Total(call.output_parts));
-  const Plan& plan = selector_->Pick(descriptor.kind, static_cast<int>(descriptor.root), bytes);
+  const Selector::Choice choice =
+      selector_->Choose(descriptor.kind, static_cast<int>(descriptor.root), bytes);
+  const Plan& plan = *choice.plan;
   if (descriptor.kind == OpKind::kAllReduce) {
     // Only now it is known into how many parts.
     const std::size_t width = SizeOf(descriptor.type);
     call.input_parts = call.output_parts = Shares(descriptor.count, plan.program.parts, width);
   }
-  const Status status = executor_->Run(plan, call);
+  Status status = executor_->Run(plan, call);
+  const std::uint64_t took = Ticks() - start;
+  if (status.ok() && choice.timed) status = Learn(descriptor, took);
   if (!status.ok()) return Finish(descriptor, status, start);
-  return Finish(descriptor, plan.program.algorithm, start);
+  return Finish(descriptor, plan.program.algorithm, Ticks() - took, choice.why);
 }
 
 template <typename Run>
@@ -185,7 +192,7 @@ Status Communicator::Small(OpDescriptor descriptor, Run run) {
 }
 
 Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
-                            std::uint64_t start) {
+                            std::uint64_t start, const char* why) {
   if (result.ok()) {
     health_->Leave(*result);
     const std::lock_guard lock(last_mutex_);
@@ -193,17 +200,18 @@ Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<c
              .operation = NameOf(descriptor.kind),
              .algorithm = *result,
              .transport = links_->transport_name(),
+             .why = why,
              .ticks = Ticks() - start};
     return Status();
   }
   // Programs tend to end right after an error.
   if (health_->failed()) RecordFailure();
   const std::string call = descriptor.ToString() + " on rank " + std::to_string(rank_);
-  const Status& why = result.status();
+  const Status& failure = result.status();
+  const Status told(failure.code(), call + ": " + failure.message());
   // Only the first reason is news to the others: what came from them, they know.
-  if (health_->Fail(why) && monitor_)
-    monitor_->ReportFailure(Status(why.code(), call + ": " + why.message()));
-  return Status(why.code(), call + ": " + why.message());
+  if (health_->Fail(failure) && monitor_) monitor_->ReportFailure(told);
+  return told;
 }
 
 Status Communicator::AllReduce(const void* send, void* receive, std::size_t count,

@@ -102,7 +102,13 @@ class Communicator {
   base::Status Small(OpDescriptor descriptor, Run run);
   bool IsSmall(std::size_t bytes) const { return flat_ != nullptr && flat_->Fits(bytes); }
   base::Status Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
-                      std::uint64_t start);
+                      std::uint64_t start, const char* why = "only one");
+  // tuning.cc: what the tuner wants done at the end of a call that took `ticks`.
+  base::Status Learn(const OpDescriptor& call, std::uint64_t ticks);
+  base::Status Probe(const OpDescriptor& call);
+  // The time of one round in which this rank sends to `to` and receives from `from`.
+  base::Result<LinkCost> ProbeRing(int to, int from);
+  base::Status AllReduceDoubles(const OpDescriptor& call, std::span<double> values, ecclRedOp_t op);
 
   // Of the first failure, where the options want it. Over when it returns.
   void RecordFailure();
@@ -128,6 +134,8 @@ class Communicator {
   std::shared_ptr<StatusServer> status_server_;
   std::once_flag recorded_;
   std::uint64_t sequence_ = 0;
+  std::unique_ptr<Plan>
+      doubling_;  // how the ranks agree on measurements; null before the first time
   std::vector<std::uint64_t> sent_;  // send/receive sequence numbers, by peer
   std::vector<std::uint64_t> received_;
   struct LastOp {
@@ -135,6 +143,7 @@ class Communicator {
     const char* operation = "none";
     const char* algorithm = "none";
     const char* transport = "none";
+    const char* why = "only one";
     std::uint64_t ticks = 0;
   };
   mutable std::mutex last_mutex_;

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 
 #include <cerrno>
+#include <cmath>
 #include <filesystem>
 
 #include "base/clock.h"
@@ -47,6 +48,20 @@ void WriteRank(const Health& health, int rank, base::JsonWriter* json) {
   json->EndObject();
 }
 
+void WriteDecision(const Tuner::Decision& decision, base::JsonWriter* json) {
+  json->BeginObject();
+  json->Text("operation", NameOf(decision.kind));
+  json->Integer("least_bytes", static_cast<std::int64_t>(decision.least_bytes));
+  json->Text("algorithm", decision.algorithm);
+  json->Key("measured_ns");
+  json->BeginObject();
+  for (const auto& [algorithm, seconds] : decision.measured) {
+    json->Integer(algorithm, std::llround(seconds * 1e9));
+  }
+  json->EndObject();
+  json->EndObject();
+}
+
 }  // namespace
 
 std::string Communicator::Describe(std::size_t calls) const {
@@ -84,6 +99,12 @@ std::string Communicator::Describe(std::size_t calls) const {
     json.Integer("sent_bytes", static_cast<std::int64_t>(traffic.sent));
     json.Integer("received_bytes", static_cast<std::int64_t>(traffic.received));
     json.EndObject();
+  }
+  json.EndArray();
+  json.Key("tuned");
+  json.BeginArray();
+  for (const Tuner::Decision& decision : selector_->tuner().Decisions()) {
+    WriteDecision(decision, &json);
   }
   json.EndArray();
   json.Key("calls");

@@ -52,6 +52,11 @@ Status Unknown(const char* name, const std::string& value, const char* choices) 
 
 }  // namespace
 
+std::string Options::Choices() const {
+  return "ECCL_ALGORITHM=" + (algorithm.empty() ? "auto" : algorithm) +
+         " ECCL_EXACT=" + (exact ? "1" : "0");
+}
+
 base::Result<Options> ReadOptions(const ecclConfig_t* given) {
   ecclConfig_t config = ECCL_CONFIG_INITIALIZER;
   if (given != nullptr) {
@@ -78,6 +83,8 @@ base::Result<Options> ReadOptions(const ecclConfig_t* given) {
   options.timeout = std::chrono::milliseconds(timeout);
   options.init_timeout = std::chrono::milliseconds(init_timeout);
   options.ring_bytes = static_cast<std::size_t>(ring);
+  BASE_ASSIGN_OR_RETURN(const std::int64_t exact, Number(config.exact, "ECCL_EXACT", 0, 0, 1));
+  options.exact = exact == 1;
   options.job_token = Setting(config.job_token, "ECCL_JOB_TOKEN");
   options.host = Setting(config.host, "ECCL_HOST");
   options.host_id = FromEnvironment("ECCL_HOST_ID");

@@ -16,12 +16,16 @@ struct Options {
   std::chrono::milliseconds init_timeout{300'000};
   TransportChoice transport = TransportChoice::kAuto;
   std::string algorithm;  // of an all-reduce, as in select.h; "": by size
+  bool exact = false;     // the same algorithm for the same call in every run
   std::string job_token;
   std::string host;
   std::string host_id;
   std::string flight_record_folder;  // "": no records
   std::size_t ring_bytes =
       0;  // of one shared-memory ring, a power of two; 0: by how many there are
+
+  // Those that have to be the same on every rank: "ECCL_ALGORITHM=auto ECCL_EXACT=0".
+  std::string Choices() const;
 };
 
 // `config` may be null. kInvalidArgument names the variable or field and what it may be.

@@ -20,6 +20,7 @@ struct Endpoint {
   std::string name;
   std::string boot_id;
   std::string host_id;
+  std::string settings;
   bool may_shm = false;
   bool may_tcp = false;
   std::string address;
@@ -86,6 +87,7 @@ class Connector {
     BodyWriter writer;
     writer.Text(MakeHello(Hello::kPayload, options_.rank, options_.size).Describe());
     writer.Text(boot_id.ok() ? *boot_id : "").Text(options_.host_id);
+    writer.Text(options_.settings);
     const bool may_tcp = options_.transport != TransportChoice::kShm;
     writer.U8(may_shm ? 1 : 0).U8(may_tcp ? 1 : 0).Text(address);
     writer.U32(listener_.valid() ? LocalPort(listener_.get()) : 0);
@@ -96,6 +98,7 @@ class Connector {
       endpoint.name = reader.Text();
       endpoint.boot_id = reader.Text();
       endpoint.host_id = reader.Text();
+      endpoint.settings = reader.Text();
       endpoint.may_shm = reader.U8() != 0;
       endpoint.may_tcp = reader.U8() != 0;
       endpoint.address = reader.Text();
@@ -108,6 +111,7 @@ class Connector {
       peers_.places.push_back({endpoint.address, endpoint.port});
       endpoints_.push_back(std::move(endpoint));
     }
+    BASE_RETURN_IF_ERROR(CheckSettings());
     const Endpoint& self = endpoints_[static_cast<std::size_t>(options_.rank)];
     for (int rank = 0; rank < options_.size; ++rank) {
       const Endpoint& other = endpoints_[static_cast<std::size_t>(rank)];
@@ -124,6 +128,18 @@ class Connector {
       } else {
         known->push_back(rank);
       }
+    }
+    return Status();
+  }
+
+  // Ranks that choose differently would wait for each other.
+  Status CheckSettings() const {
+    const Endpoint& first = endpoints_.front();
+    for (const Endpoint& other : endpoints_) {
+      if (other.settings == first.settings) continue;
+      return Status(Code::kInvalidArgument, first.name + " has " + first.settings + ", " +
+                                                other.name + " has " + other.settings +
+                                                "; every rank needs the same");
     }
     return Status();
   }

@@ -22,6 +22,7 @@ struct PeerOptions {
   std::string host;     // what peers should reach this rank at; "": found out
   std::string key;
   std::size_t ring_bytes = 0;  // as in Options
+  std::string settings;        // "NAME=value ...": has to be the same on every rank
   Deadline deadline;
 };
 

@@ -24,7 +24,21 @@ constexpr Row kAllReduces[] = {
     {"doubling", DoublingAllReduce},
     {"halving", HalvingAllReduce},
 };
-constexpr const char* kHierarchical = "hierarchical";
+constexpr std::string_view kHierarchical = "hierarchical";
+constexpr std::string_view kRing = "ring";
+constexpr std::string_view kDirect = "direct";
+constexpr std::string_view kDoubling = "doubling";
+constexpr std::string_view kChain = "chain";
+constexpr std::string_view kBinomial = "binomial";
+constexpr std::string_view kScattered[] = {kRing, kDirect};
+
+// A name that lives as long as the library.
+std::string_view Lasting(const std::string& name) {
+  for (const Row& row : kAllReduces) {
+    if (name == row.name) return row.name;
+  }
+  return name == kHierarchical ? kHierarchical : std::string_view();
+}
 
 }  // namespace
 
@@ -35,8 +49,20 @@ std::vector<std::string> AllReduceNames() {
   return names;
 }
 
-Selector::Selector(int rank, int size, std::vector<std::vector<int>> hosts, std::string algorithm)
-    : rank_(rank), size_(size), hosts_(std::move(hosts)), algorithm_(std::move(algorithm)) {}
+Selector::Selector(int rank, int size, std::vector<std::vector<int>> hosts,
+                   const std::string& algorithm, bool exact)
+    : rank_(rank),
+      size_(size),
+      hosts_(std::move(hosts)),
+      asked_(Lasting(algorithm)),
+      exact_(exact),
+      tuner_(CostModel(hosts_)) {
+  const bool levels = hosts_.size() > 1 && hosts_.front().size() > 1 && UniformHosts();
+  // Hosts of different widths have no ranks of the same place on each.
+  if (asked_ == kHierarchical && !UniformHosts()) asked_ = {};
+  for (const Row& row : kAllReduces) all_reduces_.push_back(row.name);
+  if (levels) all_reduces_.push_back(kHierarchical);
+}
 
 bool Selector::UniformHosts() const {
   return std::all_of(hosts_.begin(), hosts_.end(), [this](const std::vector<int>& host) {
@@ -44,21 +70,47 @@ bool Selector::UniformHosts() const {
   });
 }
 
-std::string Selector::AllReduceFor(std::size_t bytes) const {
-  // Hosts of different widths have no ranks of the same place on each.
-  const bool fits = algorithm_ != kHierarchical || UniformHosts();
-  if (!algorithm_.empty() && fits) return algorithm_;
-  if (bytes <= kDoublingBytes) return "doubling";
-  const bool wide = hosts_.size() > 1 && hosts_.front().size() > 1;
-  if (wide && UniformHosts()) return kHierarchical;
-  return hosts_.size() == 1 && bytes <= kDirectBytes ? "direct" : "ring";
+std::string_view Selector::NameFor(OpKind kind, std::size_t bytes) const {
+  const bool one_host = hosts_.size() == 1;
+  switch (kind) {
+    case OpKind::kAllReduce: {
+      if (!asked_.empty()) return asked_;
+      const bool levels = all_reduces_.back() == kHierarchical;
+      if (bytes <= kDoublingBytes) return kDoubling;
+      if (levels) return kHierarchical;
+      return one_host && bytes <= kDirectBytes ? kDirect : kRing;
+    }
+    case OpKind::kReduceScatter:
+    case OpKind::kAllGather:
+      return one_host ? kDirect : kRing;
+    case OpKind::kBroadcast:
+      return bytes >= kChainBytes ? kChain : kBinomial;
+    default:
+      return {};
+  }
 }
 
 const Plan& Selector::Pick(OpKind kind, int root, std::size_t bytes) {
-  std::string name;
-  if (kind == OpKind::kAllReduce) name = AllReduceFor(bytes);
-  if (kind == OpKind::kBroadcast && bytes >= kChainBytes) name = "chain";
-  const bool direct = hosts_.size() == 1;
+  return PlanOf(kind, root, NameFor(kind, bytes));
+}
+
+Selector::Choice Selector::Choose(OpKind kind, int root, std::size_t bytes) {
+  const std::string_view name = NameFor(kind, bytes);
+  const bool reduce = kind == OpKind::kAllReduce;
+  const bool tunable = reduce || kind == OpKind::kReduceScatter || kind == OpKind::kAllGather;
+  if (name.empty() || size_ == 1) return {&PlanOf(kind, root, name), "only one", false};
+  if (reduce && !asked_.empty()) return {&PlanOf(kind, root, name), "asked for", false};
+  if (exact_) return {&PlanOf(kind, root, name), "exact", false};
+  if (!tunable) return {&PlanOf(kind, root, name), "size", false};
+  const Tuner::Choice choice =
+      tuner_.Choose(kind, bytes,
+                    reduce ? std::span<const std::string_view>(all_reduces_)
+                           : std::span<const std::string_view>(kScattered),
+                    name);
+  return {&PlanOf(kind, root, choice.algorithm), choice.why, true};
+}
+
+const Plan& Selector::PlanOf(OpKind kind, int root, std::string_view name) {
   auto& plan = plans_[{kind, name, root}];
   if (plan != nullptr) return *plan;
 
@@ -71,17 +123,18 @@ const Plan& Selector::Pick(OpKind kind, int root, std::size_t bytes) {
       }
       break;
     case OpKind::kReduceScatter:
-      program = direct ? DirectReduceScatter(rank_, size_) : RingReduceScatter(rank_, size_);
+      program =
+          name == kDirect ? DirectReduceScatter(rank_, size_) : RingReduceScatter(rank_, size_);
       break;
     case OpKind::kAllGather:
-      program = direct ? DirectAllGather(rank_, size_) : RingAllGather(rank_, size_);
+      program = name == kDirect ? DirectAllGather(rank_, size_) : RingAllGather(rank_, size_);
       break;
     case OpKind::kAllToAll:
       program = PairwiseAllToAll(rank_, size_);
       break;
     case OpKind::kBroadcast:
-      program = name == "chain" ? ChainBroadcast(rank_, size_, root)
-                                : BinomialBroadcast(rank_, size_, root);
+      program = name == kChain ? ChainBroadcast(rank_, size_, root)
+                               : BinomialBroadcast(rank_, size_, root);
       break;
     case OpKind::kReduce:
       program = BinomialReduce(rank_, size_, root);

@@ -4,10 +4,12 @@
 #include <map>
 #include <memory>
 #include <string>
+#include <string_view>
 #include <tuple>
 #include <vector>
 
 #include "eccl/executor.h"
+#include "eccl/tuner.h"
 #include "eccl/types.h"
 
 namespace regatta::eccl {
@@ -19,23 +21,39 @@ std::vector<std::string> AllReduceNames();
 // picks the same, because it looks at nothing but what all ranks know.
 class Selector {
  public:
-  // `hosts`: ranks by host. `algorithm`: for every all-reduce; "": by size.
-  Selector(int rank, int size, std::vector<std::vector<int>> hosts, std::string algorithm);
+  // `hosts`: ranks by host. `algorithm`: for every all-reduce; "": by size. `exact`: the same
+  // algorithm for the same call in every run.
+  Selector(int rank, int size, std::vector<std::vector<int>> hosts, const std::string& algorithm,
+           bool exact);
 
-  // `bytes`: of the whole input or output, whichever is larger.
+  struct Choice {
+    const Plan* plan;
+    const char* why;  // static: "asked for", "size", "trial", ...
+    bool timed;       // the tuner is to be told how long it took
+  };
+  // For a call that is about to be made. `bytes`: of the whole input or output, whichever is
+  // larger.
+  Choice Choose(OpKind kind, int root, std::size_t bytes);
+  // The one for its size, which no measurement changes.
   const Plan& Pick(OpKind kind, int root, std::size_t bytes);
+  Tuner& tuner() { return tuner_; }
   const std::vector<std::vector<int>>& hosts() const { return hosts_; }
   // As many ranks on each.
   bool UniformHosts() const;
 
  private:
-  std::string AllReduceFor(std::size_t bytes) const;
+  // By size; empty where there is only one.
+  std::string_view NameFor(OpKind kind, std::size_t bytes) const;
+  const Plan& PlanOf(OpKind kind, int root, std::string_view name);
 
   int rank_;
   int size_;
   std::vector<std::vector<int>> hosts_;
-  std::string algorithm_;
-  std::map<std::tuple<OpKind, std::string, int>, std::unique_ptr<Plan>> plans_;
+  std::string_view asked_;  // an all-reduce's; empty: none
+  bool exact_;
+  Tuner tuner_;
+  std::vector<std::string_view> all_reduces_;  // those that this communicator can use
+  std::map<std::tuple<OpKind, std::string_view, int>, std::unique_ptr<Plan>> plans_;
 };
 
 }  // namespace regatta::eccl
