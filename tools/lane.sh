@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 export PATH="$PWD/.venv/bin:$PATH"
-lanes="fast asan tsan postgres browser containers frameworks api crash fuzz bare"
+lanes="fast asan tsan postgres browser containers frameworks torch2 api crash fuzz bare"
 if [ "${1:-}" = "--list" ]; then
   tr ' ' '\n' <<<"$lanes"
   exit 0
@@ -86,6 +86,10 @@ run_lane() {
       tools/setup.sh --lane frameworks
       tools/build.sh debug
       ctest_lane debug -L '^lane[.]frameworks$' ;;
+    torch2)
+      tools/setup.sh --lane torch2
+      tools/build.sh debug
+      ctest_lane debug -L '^lane[.]torch2$' ;;
     crash)
       tools/setup.sh
       tools/build.sh debug

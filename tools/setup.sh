@@ -80,14 +80,26 @@ install_python() {
   echo "$want" >"$stamp"
 }
 
-# An environment of its own for one package, in a folder of .cache.
-install_apart() { # FOLDER PACKAGE==VERSION
+# An environment of its own for some packages, in a folder of .cache.
+install_apart() { # FOLDER PACKAGE==VERSION...
   local folder=.cache/$1
-  [ "$(cat "$folder/.regatta-stamp" 2>/dev/null)" != "$2" ] || return 0
-  say "making $folder with $2"
+  shift
+  [ "$(cat "$folder/.regatta-stamp" 2>/dev/null)" != "$*" ] || return 0
+  say "making $folder with $*"
   quietly "making $folder" /usr/bin/python3 -m venv --clear "$folder"
-  quietly "installing $2" "$folder/bin/pip" install --disable-pip-version-check "$2"
-  echo "$2" >"$folder/.regatta-stamp"
+  quietly "installing $*" "$folder/bin/pip" install --disable-pip-version-check "$@"
+  echo "$*" >"$folder/.regatta-stamp"
+}
+
+# DeepSpeed's setup asks the torch that it is for, so that one comes first.
+install_torch2() {
+  install_apart torch2 "torch==$TORCH" "$(grep -o '^pytest==[^ ]*' tools/python-requirements.txt)" numpy
+  local stamp=.cache/torch2/.regatta-deepspeed
+  [ "$(cat "$stamp" 2>/dev/null)" != "$DEEPSPEED" ] || return 0
+  say "adding deepspeed==$DEEPSPEED to .cache/torch2"
+  quietly "installing deepspeed" env DS_BUILD_OPS=0 DS_ACCELERATOR=cpu .cache/torch2/bin/pip install \
+    --disable-pip-version-check --no-build-isolation "deepspeed==$DEEPSPEED"
+  echo "$DEEPSPEED" >"$stamp"
 }
 
 node_is_new_enough() {
@@ -132,5 +144,6 @@ if [[ $lanes == *" frameworks "* ]]; then
   install_apart frameworks/paddle "paddlepaddle==$PADDLEPADDLE"
   install_apart frameworks/tensorflow "tensorflow-cpu==$TENSORFLOW_CPU"
 fi
+if [[ $lanes == *" torch2 "* ]]; then install_torch2; fi
 if [[ $lanes == *" api "* ]]; then install_apart schemathesis "schemathesis==$SCHEMATHESIS"; fi
 install_console

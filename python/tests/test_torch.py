@@ -19,18 +19,20 @@ NEWER = int(torch.__version__.split(".")[0]) >= 2
 @pytest.fixture(scope="module", autouse=True)
 def compiled() -> None:
     """Compile the adapter once, with the compiler's cache if there is one."""
-    if "CXX" not in os.environ and shutil.which("ccache"):
-        os.environ["CXX"] = "ccache c++"
-    build.adapter()
+    with pytest.MonkeyPatch.context() as patch:
+        if "CXX" not in os.environ and shutil.which("ccache"):
+            patch.setenv("CXX", "ccache c++")
+        build.adapter()
 
 
-def run(start: Start, function: str, size: int, **environment: str) -> list[str]:
-    job = start(function, size, "torchrun", "c10d_workers.py", **environment)
-    outputs = []
-    for rank, one in enumerate(job.wait()):
-        assert one.code == 0, f"rank {rank} of {size}:\n{one.output}"
-        outputs.append(one.output)
-    return outputs
+def run(
+    start: Start, function: str, size: int, script: str = "c10d_workers.py", **environment: str
+) -> list[str]:
+    job = start(function, size, "torchrun", script, **environment)
+    done = job.wait()
+    failed = [f"rank {rank}:\n{one.output}" for rank, one in enumerate(done) if one.code != 0]
+    assert not failed, f"{len(failed)} of {size} ranks failed\n" + "\n".join(failed)
+    return [one.output for one in done]
 
 
 @pytest.mark.parametrize("size", [2, 3])
