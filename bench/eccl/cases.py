@@ -1,14 +1,12 @@
 """All-reduce of float32 over two ranks on one machine: libeccl, torch's gloo, OpenMPI."""
 
 import json
-import os
 import pathlib
 import secrets
-import socket
 import subprocess
-from collections.abc import Mapping
 
-from bench.eccl import wires
+from bench.eccl import c10d, wires
+from bench.eccl.ranks import RANKS, ranks_output
 from bench.harness import process
 from bench.harness.case import Case, Contender, Figure, Missing, Wrong
 from bench.harness.machine import ROOT, our_version
@@ -17,7 +15,6 @@ from bench.harness.peers import CACHE, debian
 HERE = pathlib.Path(__file__).resolve().parent
 ECCL_BENCH = ROOT / "build/release/bench/eccl_bench"
 SIZES = [8, 1 << 10, 64 << 10, 1 << 20, 16 << 20, 256 << 20]
-RANKS = 2
 
 
 def human(size: int) -> str:
@@ -36,39 +33,6 @@ def medians(output: str, sizes: list[int]) -> dict[str, float]:
     if sorted(found) != sorted(map(str, sizes)):
         raise Wrong(f"measured {', '.join(found) or 'nothing'} instead of every size")
     return found
-
-
-def ranks_output(command: list[str], extra: Mapping[str, str]) -> str:
-    """Starts one process a rank with the usual environment; gives what rank 0 printed."""
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port = str(probe.getsockname()[1])
-    started = []
-    for rank in range(RANKS):
-        environment = {
-            **os.environ,
-            **extra,
-            "RANK": str(rank),
-            "LOCAL_RANK": str(rank),
-            "WORLD_SIZE": str(RANKS),
-            "LOCAL_WORLD_SIZE": str(RANKS),
-            "MASTER_ADDR": "127.0.0.1",
-            "MASTER_PORT": port,
-        }
-        started.append(
-            subprocess.Popen(
-                command,
-                env=environment,
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
-        )
-    outputs = [child.communicate(timeout=600)[0] for child in started]
-    for child, output in zip(started, outputs, strict=True):
-        if child.returncode != 0:
-            raise Wrong(f"{command[0]} ended with {child.returncode}: {output.strip()[-300:]}")
-    return outputs[0]
 
 
 def built() -> None:
@@ -135,5 +99,6 @@ def cases(quick: bool) -> list[Case]:
             ],
             rounds=3,
         ),
+        *c10d.cases(quick),
         *wires.cases(quick),
     ]

@@ -6,6 +6,7 @@ import secrets
 import subprocess
 
 from bench.eccl import hosts
+from bench.eccl.ranks import together
 from bench.harness.case import Case, Contender, Figure, Missing, Must, Wrong
 from bench.harness.machine import ROOT, our_version
 
@@ -79,14 +80,7 @@ def cases(quick: bool) -> list[Case]:
 
 
 def case(wire: str, bound: float, sizes: tuple[int, ...], rounds: int) -> Case:
-    # Both values come from one run, in which the wires take turns: whoever is asked first makes it.
-    kept: Medians = {}
-
-    def take(which: str) -> dict[str, float]:
-        if which not in kept:
-            kept.update(measure(sizes, rounds))
-        return kept.pop(which)
-
+    take = together(lambda: measure(sizes, rounds))
     figures = [
         Figure(
             str(size),
