@@ -93,7 +93,8 @@ install_apart() { # FOLDER PACKAGE==VERSION...
 
 # DeepSpeed's setup asks the torch that it is for, so that one comes first.
 install_torch2() {
-  install_apart torch2 "torch==$TORCH" "$(grep -o '^pytest==[^ ]*' tools/python-requirements.txt)" numpy
+  install_apart torch2 "torch==$TORCH" "$(grep -o '^pytest==[^ ]*' tools/python-requirements.txt)" \
+    expecttest numpy
   local stamp=.cache/torch2/.regatta-deepspeed
   [ "$(cat "$stamp" 2>/dev/null)" != "$DEEPSPEED" ] || return 0
   say "adding deepspeed==$DEEPSPEED to .cache/torch2"

@@ -1,6 +1,6 @@
 """The back end ``eccl`` of ``torch.distributed``: ECCL's collectives for CPU tensors.
 
-With torch 2.15 or newer and Regatta installed, ``init_process_group("eccl")`` is all. With an older
+With torch 2.5 or newer and Regatta installed, ``init_process_group("eccl")`` is all. With an older
 one, and with a source tree that is only on the path, ``import regatta.torch`` comes first::
 
     import regatta.torch
