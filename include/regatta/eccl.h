@@ -7,18 +7,20 @@
  *   A communicator joins `size` ranks, numbered 0 .. size-1; a rank is a process or a thread. Every
  *   rank calls the same collectives in the same order with matching arguments. Buffers are host
  *   memory. There are no streams: a call returns when this rank's part is done, that is, when its
- *   send buffer may be reused and its receive buffer holds the result.
+ *   send buffer may be reused and its receive buffer holds the result. Asynchronous calls return at
+ *   once and give a request to wait for.
  *
  * Threads
  *   All functions may be called from any thread. Calls on one communicator run one at a time, in
  *   the order in which they took its lock; since all ranks must agree on the order, use one thread
  * a communicator, or order the calls yourself. ecclCommAbort is the exception: it may be called
  *   while another thread waits inside a collective, and wakes it. Each communicator of more than
- * one rank has one background thread that watches its peers.
+ *   one rank has one background thread that watches its peers.
  *
  * Ownership
- *   ECCL never keeps a pointer of yours after a call returns. Communicators are handles, not
- *   pointers: using one after ecclCommDestroy or ecclCommAbort gives ecclInvalidArgument.
+ *   ECCL keeps no pointer of yours after a call returns; after an asynchronous call, none but the
+ *   buffers', until the request is over. Communicators are handles, not pointers: using one after
+ *   ecclCommDestroy or ecclCommAbort gives ecclInvalidArgument.
  *
  * Buffers and counts
  *   Counts are numbers of elements, never bytes; 0 is allowed everywhere (pointers may then be
@@ -78,6 +80,8 @@ extern "C" {
 #endif
 
 typedef struct ecclComm* ecclComm_t;
+/* A call that was submitted and whose result has not been taken. */
+typedef struct ecclRequest* ecclRequest_t;
 
 #define ECCL_UNIQUE_ID_BYTES 128
 /* Names one communicator to be. Plain bytes: copy it to the other ranks by any means. It holds an
@@ -86,7 +90,7 @@ typedef struct {
   char internal[ECCL_UNIQUE_ID_BYTES];
 } ecclUniqueId;
 
-/* The first seven have NCCL's numbers. */
+/* The first eight have NCCL's numbers. */
 typedef ECCL_ENUM{
     ecclSuccess = 0,
     ecclSystemError = 2,     /* the operating system refused something: memory, sockets, files */
@@ -94,6 +98,7 @@ typedef ECCL_ENUM{
     ecclInvalidArgument = 4, /* one argument is wrong by itself */
     ecclInvalidUsage = 5,    /* the call does not fit the communicator's state or the other ranks */
     ecclRemoteError = 6,     /* another rank died, left or failed */
+    ecclInProgress = 7,      /* of a request: it is not over */
     ecclTimeout = 8,         /* no progress for the time-out; the text names whom we wait for */
     ecclAborted = 9,         /* ecclCommAbort was called here */
     ecclMismatch = 10        /* ranks called different things; the text shows both */
@@ -355,6 +360,83 @@ ECCL_API ecclResult_t ecclRecv(void* recvbuff, size_t count, ecclDataType_t data
 ECCL_API ecclResult_t ecclSendRecv(const void* sendbuff, size_t sendcount, int sendpeer,
                                    void* recvbuff, size_t recvcount, int recvpeer,
                                    ecclDataType_t datatype, ecclComm_t comm);
+
+/* --- Asynchronous calls ---
+ *
+ * Each ...Async function checks its arguments, submits the call and returns; what it is given means
+ * what it means to the function without Async. Calls of one communicator run in the order in which
+ * they were submitted, on one thread of that communicator, which exists from its first asynchronous
+ * call on. A call without Async that is made while others are unfinished takes its place behind
+ * them, and returns when it is done. So the ranks have to agree on the order of all calls of a
+ * communicator, with Async or without, and not on which of them are asynchronous. A message to a
+ * peer likewise waits for the calls before it: two ranks which both submit a large send first, then
+ * the receive, wait for each other.
+ *
+ * Buffers belong to ECCL until the request is over: do not write to them, read what is received, or
+ * free them. Lists of counts are copied; so is the call site. The ecclCompressor_t may be
+ * destroyed.
+ *
+ * After a failure the communicator stays failed, and the requests behind it fail with the same
+ * reason. ecclCommAbort ends all of them with ecclAborted; the buffers are ECCL's until each
+ * request is over, which is soon. ecclCommDestroy refuses further calls (ecclInvalidUsage) and
+ * waits for the submitted ones. Requests outlive their communicator.
+ *
+ * *request is NULL when submitting fails. */
+ECCL_API ecclResult_t ecclAllReduceAsync(const void* sendbuff, void* recvbuff, size_t count,
+                                         ecclDataType_t datatype, ecclRedOp_t op, ecclComm_t comm,
+                                         ecclRequest_t* request);
+ECCL_API ecclResult_t ecclAllReduceCompressedAsync(const void* sendbuff, void* recvbuff,
+                                                   size_t count, ecclDataType_t datatype,
+                                                   ecclRedOp_t op, ecclCompressor_t compressor,
+                                                   ecclComm_t comm, ecclRequest_t* request);
+ECCL_API ecclResult_t ecclAllGatherAsync(const void* sendbuff, void* recvbuff, size_t sendcount,
+                                         ecclDataType_t datatype, ecclComm_t comm,
+                                         ecclRequest_t* request);
+ECCL_API ecclResult_t ecclAllGatherVAsync(const void* sendbuff, void* recvbuff,
+                                          const size_t* counts, ecclDataType_t datatype,
+                                          ecclComm_t comm, ecclRequest_t* request);
+ECCL_API ecclResult_t ecclReduceScatterAsync(const void* sendbuff, void* recvbuff, size_t recvcount,
+                                             ecclDataType_t datatype, ecclRedOp_t op,
+                                             ecclComm_t comm, ecclRequest_t* request);
+ECCL_API ecclResult_t ecclBroadcastAsync(const void* sendbuff, void* recvbuff, size_t count,
+                                         ecclDataType_t datatype, int root, ecclComm_t comm,
+                                         ecclRequest_t* request);
+ECCL_API ecclResult_t ecclReduceAsync(const void* sendbuff, void* recvbuff, size_t count,
+                                      ecclDataType_t datatype, ecclRedOp_t op, int root,
+                                      ecclComm_t comm, ecclRequest_t* request);
+ECCL_API ecclResult_t ecclGatherAsync(const void* sendbuff, void* recvbuff, size_t sendcount,
+                                      ecclDataType_t datatype, int root, ecclComm_t comm,
+                                      ecclRequest_t* request);
+ECCL_API ecclResult_t ecclScatterAsync(const void* sendbuff, void* recvbuff, size_t recvcount,
+                                       ecclDataType_t datatype, int root, ecclComm_t comm,
+                                       ecclRequest_t* request);
+ECCL_API ecclResult_t ecclAllToAllAsync(const void* sendbuff, void* recvbuff, size_t count,
+                                        ecclDataType_t datatype, ecclComm_t comm,
+                                        ecclRequest_t* request);
+ECCL_API ecclResult_t ecclAllToAllVAsync(const void* sendbuff, const size_t* sendcounts,
+                                         void* recvbuff, const size_t* recvcounts,
+                                         ecclDataType_t datatype, ecclComm_t comm,
+                                         ecclRequest_t* request);
+ECCL_API ecclResult_t ecclBarrierAsync(ecclComm_t comm, ecclRequest_t* request);
+ECCL_API ecclResult_t ecclSendAsync(const void* sendbuff, size_t count, ecclDataType_t datatype,
+                                    int peer, ecclComm_t comm, ecclRequest_t* request);
+ECCL_API ecclResult_t ecclRecvAsync(void* recvbuff, size_t count, ecclDataType_t datatype, int peer,
+                                    ecclComm_t comm, ecclRequest_t* request);
+ECCL_API ecclResult_t ecclSendRecvAsync(const void* sendbuff, size_t sendcount, int sendpeer,
+                                        void* recvbuff, size_t recvcount, int recvpeer,
+                                        ecclDataType_t datatype, ecclComm_t comm,
+                                        ecclRequest_t* request);
+
+/* Waits up to timeout_ms, without limit when it is -1; ecclInProgress when it is not over by then.
+ * Else returns what the call came to, with its text in ecclGetLastError, and the request is gone:
+ * using it again gives ecclInvalidArgument. Threads that wait for one request at the same time are
+ * all told. */
+ECCL_API ecclResult_t ecclRequestWait(ecclRequest_t request, int64_t timeout_ms);
+/* Never waits: *result is ecclInProgress, or what the call came to (text in ecclGetLastError). The
+ * request stays, until ecclRequestWait or ecclRequestFree. */
+ECCL_API ecclResult_t ecclRequestTest(ecclRequest_t request, ecclResult_t* result);
+/* Gives up the request, not the call: it still runs, and its buffers are ECCL's until it has. */
+ECCL_API ecclResult_t ecclRequestFree(ecclRequest_t request);
 
 #ifdef __cplusplus
 }

@@ -141,6 +141,7 @@ ecclOpInfo_t Communicator::last_op() const {
 }
 
 void Communicator::Leave() {
+  queue_.Close();
   const std::lock_guard lock(call_mutex_);
   if (monitor_) monitor_->Goodbye(kHubPatience);
 }

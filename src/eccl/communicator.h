@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "base/status.h"
+#include "eccl/call_queue.h"
 #include "eccl/executor.h"
 #include "eccl/flat.h"
 #include "eccl/links.h"
@@ -22,7 +23,7 @@ namespace regatta::eccl {
 class Compressor;
 
 // One rank's end of a communicator: the meeting, the connections, the monitor, and the collectives
-// over them. Thread-safe; collectives run one at a time. Arguments have been checked by api.cc.
+// over them. Thread-safe; collectives run one at a time. Arguments have been checked by api/calls.cc.
 class Communicator {
  public:
   // Joins. `listener` may hold a socket that already listens (rank 0 after ecclGetUniqueId).
@@ -82,7 +83,9 @@ class Communicator {
 
   // Any thread; from now on, also for a call in progress.
   void SetTimeout(std::chrono::milliseconds timeout) { links_->SetTimeout(timeout); }
-  // Leaves in order; waits for a call in progress first.
+  // Calls that were submitted; one that is made while it is not idle belongs behind them.
+  CallQueue& queue() { return queue_; }
+  // Leaves in order; waits first for calls that were submitted, and for one in progress.
   void Leave();
   // Any thread, any time: the call in progress ends with kCancelled.
   void Abort();
@@ -148,6 +151,7 @@ class Communicator {
   };
   mutable std::mutex last_mutex_;
   LastOp last_;
+  CallQueue queue_;  // the last member, so that its calls end before what they use
 };
 
 }  // namespace regatta::eccl

@@ -64,6 +64,8 @@ class Compressor {
 base::Status CreateCompressor(const ecclCompressorConfig_t* config, ecclCompressor_t* handle);
 // Null when there is none.
 std::shared_ptr<Compressor> FindCompressor(ecclCompressor_t handle);
+// The error of a handle that is not found.
+base::Status NoCompressor();
 std::shared_ptr<Compressor> TakeCompressor(ecclCompressor_t handle);
 
 }  // namespace regatta::eccl

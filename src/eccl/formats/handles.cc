@@ -40,6 +40,11 @@ std::shared_ptr<Compressor> FindCompressor(ecclCompressor_t handle) {
   return found == table.compressors.end() ? nullptr : found->second;
 }
 
+base::Status NoCompressor() {
+  return {base::Code::kInvalidArgument,
+          "compressor is no compressor: it was never made, or it was destroyed"};
+}
+
 std::shared_ptr<Compressor> TakeCompressor(ecclCompressor_t handle) {
   Table& table = TheTable();
   const std::lock_guard lock(table.mutex);
