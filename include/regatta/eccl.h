@@ -351,7 +351,7 @@ ECCL_API ecclResult_t ecclBarrier(ecclComm_t comm);
 
 /* To one peer, which must call ecclRecv with the same count and type. Returns when the buffer may
  * be reused; for a large message that means that the peer has to be receiving, so two ranks that
- * both send first wait for each other: use ecclSendRecv there. */
+ * both send first wait for each other: use ecclSendRecv or a group there. */
 ECCL_API ecclResult_t ecclSend(const void* sendbuff, size_t count, ecclDataType_t datatype,
                                int peer, ecclComm_t comm);
 ECCL_API ecclResult_t ecclRecv(void* recvbuff, size_t count, ecclDataType_t datatype, int peer,
@@ -360,6 +360,28 @@ ECCL_API ecclResult_t ecclRecv(void* recvbuff, size_t count, ecclDataType_t data
 ECCL_API ecclResult_t ecclSendRecv(const void* sendbuff, size_t sendcount, int sendpeer,
                                    void* recvbuff, size_t recvcount, int recvpeer,
                                    ecclDataType_t datatype, ecclComm_t comm);
+
+/* --- Groups ---
+ *
+ * The calls without Async that a thread makes between ecclGroupStart and ecclGroupEnd are checked
+ * at once and run by ecclGroupEnd, which returns when all are done; until then their buffers belong
+ * to ECCL. A call in the group that returns an error has failed the group: ecclGroupEnd then runs
+ * nothing. Groups may be nested; the outermost ecclGroupEnd runs everything.
+ *
+ * Of one communicator, all messages (ecclSend, ecclRecv, ecclSendRecv) run first and at the same
+ * time, in whatever order the ranks name their peers; those from one rank to another arrive in the
+ * order of the calls. Then its collectives run, in the order of the calls. So a rank may send to
+ * all others and receive from them without a dead-lock, but a message in one rank's group must not
+ * wait for a collective of the peer's that it makes before its own group. Several communicators run
+ * at the same time, each on its thread for asynchronous calls: the ranks need not agree on an order
+ * among communicators.
+ *
+ * The text of an error says which call it is of: "call 3 of the group, ecclSend: ...". Flight
+ * records and `regatta eccl status` show a group's messages by the first of them. Functions that
+ * make or end communicators are no part of a group, and run at once. */
+ECCL_API ecclResult_t ecclGroupStart(void);
+/* The first error in the order of the calls; ecclInvalidUsage without ecclGroupStart. */
+ECCL_API ecclResult_t ecclGroupEnd(void);
 
 /* --- Asynchronous calls ---
  *

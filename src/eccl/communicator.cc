@@ -350,40 +350,4 @@ Status Communicator::Barrier() {
   return Collective({.descriptor = descriptor, .input_parts = {{}}, .output_parts = {{}}});
 }
 
-Status Communicator::SendReceive(const void* send, Message out, void* receive, Message in,
-                                 ecclDataType_t type) {
-  const std::lock_guard lock(call_mutex_);
-  const std::uint64_t start = Ticks();
-  OpDescriptor sending{.kind = OpKind::kSendRecv, .type = type, .count = out.count};
-  OpDescriptor receiving{.kind = OpKind::kSendRecv, .type = type, .count = in.count};
-  if (out.peer >= 0) sending.sequence = ++sent_[static_cast<std::size_t>(out.peer)];
-  if (in.peer >= 0) receiving.sequence = ++received_[static_cast<std::size_t>(in.peer)];
-  const OpDescriptor& shown = out.peer >= 0 ? sending : receiving;
-  if (health_->failed()) return Finish(shown, health_->failure(), start);
-  health_->Enter(shown, out.peer >= 0 ? out.peer : in.peer);
-  const std::size_t width = SizeOf(type);
-  const int to = out.peer >= 0 ? out.peer : in.peer;
-  const int from = in.peer >= 0 ? in.peer : out.peer;
-
-  const auto run = [&]() -> base::Result<const char*> {
-    std::byte out_wire[OpDescriptor::kWireBytes];
-    std::byte in_wire[OpDescriptor::kWireBytes];
-    sending.Encode(out_wire);
-    std::span<const std::byte> out_head(out_wire);
-    std::span<std::byte> in_head(in_wire);
-    BASE_RETURN_IF_ERROR(links_->Exchange(to, out_head.first(out.peer >= 0 ? out_head.size() : 0),
-                                          from, in_head.first(in.peer >= 0 ? in_head.size() : 0)));
-    OpDescriptor theirs;
-    if (in.peer >= 0 && !OpDescriptor::Decode(in_wire, &theirs)) return links_->LostStep(in.peer);
-    if (in.peer >= 0 && theirs != receiving) {
-      return Mismatch(*health_, in.peer, theirs, receiving);
-    }
-    BASE_RETURN_IF_ERROR(links_->Exchange(
-        to, {static_cast<const std::byte*>(send), out.peer >= 0 ? out.count * width : 0}, from,
-        {static_cast<std::byte*>(receive), in.peer >= 0 ? in.count * width : 0}));
-    return "direct";
-  };
-  return Finish(shown, run(), start);
-}
-
 }  // namespace regatta::eccl

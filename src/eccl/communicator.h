@@ -4,6 +4,7 @@
 #include <functional>
 #include <memory>
 #include <mutex>
+#include <span>
 #include <vector>
 
 #include "base/status.h"
@@ -22,8 +23,19 @@ namespace regatta::eccl {
 
 class Compressor;
 
+// One message to or from a peer; its other end has to name the same count and type.
+struct Transfer {
+  bool sending = false;
+  int peer = 0;
+  const std::byte* from = nullptr;  // when sending
+  std::byte* to = nullptr;          // when not
+  std::size_t count = 0;
+  ecclDataType_t type = ecclUint8;
+};
+
 // One rank's end of a communicator: the meeting, the connections, the monitor, and the collectives
-// over them. Thread-safe; collectives run one at a time. Arguments have been checked by api/calls.cc.
+// over them. Thread-safe; collectives run one at a time. Arguments have been checked by
+// api/calls.cc.
 class Communicator {
  public:
   // Joins. `listener` may hold a socket that already listens (rank 0 after ecclGetUniqueId).
@@ -57,12 +69,9 @@ class Communicator {
   base::Status AllToAll(const void* send, std::span<const std::size_t> send_counts, void* receive,
                         std::span<const std::size_t> receive_counts, ecclDataType_t type);
   base::Status Barrier();
-  struct Message {
-    std::size_t count;
-    int peer;  // -1: none
-  };
-  base::Status SendReceive(const void* send, Message out, void* receive, Message in,
-                           ecclDataType_t type);
+  // All at the same time; those to one peer, and those from one, in the order of the list. On
+  // failure `failed` is the place in it that the failure is of. messages.cc.
+  base::Status Exchange(std::span<const Transfer> transfers, std::size_t* failed);
 
   // --- regroup.cc: communicators of some of these ranks, which meet where one of them listens ---
   // A collective: one communicator for each `color` (null for -1), its ranks in the order of `key`,

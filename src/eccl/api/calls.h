@@ -1,5 +1,6 @@
 #pragma once
 
+#include <memory>
 #include <vector>
 
 #include "eccl/communicator.h"
@@ -166,8 +167,17 @@ struct SendCall {
   ecclDataType_t type;
   int peer;
   base::Status Check(const Communicator& comm);
+  // In a group, which runs all its messages at the same time.
+  std::vector<Transfer> Transfers() const {
+    return {{.sending = true,
+             .peer = peer,
+             .from = static_cast<const std::byte*>(send),
+             .count = count,
+             .type = type}};
+  }
   base::Status Run(Communicator& comm) const {
-    return comm.SendReceive(send, {count, peer}, nullptr, {0, -1}, type);
+    std::size_t failed = 0;
+    return comm.Exchange(Transfers(), &failed);
   }
 };
 
@@ -178,8 +188,13 @@ struct RecvCall {
   ecclDataType_t type;
   int peer;
   base::Status Check(const Communicator& comm);
+  // In a group, which runs all its messages at the same time.
+  std::vector<Transfer> Transfers() const {
+    return {{.peer = peer, .to = static_cast<std::byte*>(receive), .count = count, .type = type}};
+  }
   base::Status Run(Communicator& comm) const {
-    return comm.SendReceive(nullptr, {0, -1}, receive, {count, peer}, type);
+    std::size_t failed = 0;
+    return comm.Exchange(Transfers(), &failed);
   }
 };
 
@@ -193,8 +208,21 @@ struct SendRecvCall {
   int from;
   ecclDataType_t type;
   base::Status Check(const Communicator& comm);
+  // In a group, which runs all its messages at the same time.
+  std::vector<Transfer> Transfers() const {
+    return {{.sending = true,
+             .peer = to,
+             .from = static_cast<const std::byte*>(send),
+             .count = send_count,
+             .type = type},
+            {.peer = from,
+             .to = static_cast<std::byte*>(receive),
+             .count = receive_count,
+             .type = type}};
+  }
   base::Status Run(Communicator& comm) const {
-    return comm.SendReceive(send, {send_count, to}, receive, {receive_count, from}, type);
+    std::size_t failed = 0;
+    return comm.Exchange(Transfers(), &failed);
   }
 };
 
