@@ -4,6 +4,7 @@ import ctypes
 import functools
 import os
 import pathlib
+from collections.abc import Callable
 
 UNIQUE_ID_BYTES = 128
 
@@ -102,15 +103,43 @@ def load() -> ctypes.CDLL:
         ],
         "ecclCommDestroy": [comm],
         "ecclCommAbort": [comm],
+        "ecclCommCount": [comm, ctypes.POINTER(number)],
+        "ecclCommUserRank": [comm, ctypes.POINTER(number)],
+        "ecclCommGetAsyncError": [comm, ctypes.POINTER(number)],
+        "ecclCommSetTimeout": [comm, ctypes.c_int64],
+        "ecclCommSplit": [comm, number, number, ctypes.POINTER(comm), ctypes.POINTER(Config)],
+        "ecclCommShrink": [
+            comm,
+            ctypes.POINTER(number),
+            number,
+            ctypes.POINTER(comm),
+            ctypes.POINTER(Config),
+        ],
+        "ecclCommGetLostRanks": [comm, ctypes.POINTER(number), number, ctypes.POINTER(number)],
+        "ecclCommGetUniqueId": [comm, ctypes.POINTER(UniqueIdBytes)],
+        "ecclCommGrow": [
+            comm,
+            number,
+            ctypes.POINTER(UniqueIdBytes),
+            number,
+            ctypes.POINTER(comm),
+            ctypes.POINTER(Config),
+        ],
+        "ecclGroupStart": [],
+        "ecclGroupEnd": [],
+        "ecclRequestWait": [pointer, ctypes.c_int64],
+        "ecclRequestTest": [pointer, ctypes.POINTER(number)],
         "ecclCommGetLastOp": [comm, ctypes.POINTER(OpInfo)],
-        "ecclAllReduce": [pointer, pointer, count, number, number, comm],
-        "ecclAllReduceCompressed": [pointer, pointer, count, number, number, pointer, comm],
         "ecclCompressorCreate": [ctypes.POINTER(pointer), ctypes.POINTER(CompressorConfig)],
         "ecclCompressorDestroy": [pointer],
         "ecclCompressorReset": [pointer],
         "ecclCompressorGetInfo": [pointer, ctypes.POINTER(CompressorInfo)],
         "ecclCompressorSave": [pointer, pointer, counts],
         "ecclCompressorRestore": [pointer, ctypes.c_char_p, count],
+    }
+    calls: dict[str, list[object]] = {
+        "ecclAllReduce": [pointer, pointer, count, number, number, comm],
+        "ecclAllReduceCompressed": [pointer, pointer, count, number, number, pointer, comm],
         "ecclAllGatherV": [pointer, pointer, counts, number, comm],
         "ecclReduceScatter": [pointer, pointer, count, number, number, comm],
         "ecclBroadcast": [pointer, pointer, count, number, number, comm],
@@ -123,6 +152,9 @@ def load() -> ctypes.CDLL:
         "ecclRecv": [pointer, count, number, number, comm],
         "ecclSendRecv": [pointer, count, number, pointer, count, number, number, comm],
     }
+    signatures |= calls
+    # The same, submitted; they give a request.
+    signatures |= {f"{name}Async": [*calls[name], ctypes.POINTER(pointer)] for name in calls}
     for name, arguments in signatures.items():
         function = getattr(library, name)
         function.restype = number
@@ -131,3 +163,12 @@ def load() -> ctypes.CDLL:
         getattr(library, name).restype = ctypes.c_char_p
         getattr(library, name).argtypes = [argument]
     return library
+
+
+@functools.cache
+def call_site_setter() -> Callable[[bytes | None], object]:
+    """Return ecclSetCallSite, called without giving up the GIL, which would cost more than it."""
+    function = ctypes.PyDLL(load()._name).ecclSetCallSite
+    # Without argtypes: bytes and None are passed as they are, without a look at their type.
+    function.restype = None
+    return function

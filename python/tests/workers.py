@@ -20,6 +20,28 @@ def say(text: str) -> None:
     print(text, flush=True)
 
 
+def submitted() -> None:
+    """Calls that are submitted while others wait, and their order among blocking ones."""
+    import os
+
+    rank, size = int(os.environ["HOROVOD_RANK"]), int(os.environ["HOROVOD_SIZE"])
+    with eccl.Communicator(rank, size) as comm:
+        data = np.ones(50_000, np.float32)
+        requests = [comm.submit.all_reduce(data, data) for _ in range(4)]
+        counts = list(range(1, size + 1))
+        gathered = np.empty(sum(counts), np.int32)
+        requests.append(comm.submit.all_gather(np.full(rank + 1, rank, np.int32), gathered, counts))
+        # Behind the others: reads what they have written.
+        comm.broadcast(data, root=size - 1)
+        assert all(request.done() for request in requests)
+        assert (data == size**4).all()
+        assert gathered.tolist() == [r for r in range(size) for _ in range(r + 1)]
+        one = np.array([float(rank)])
+        request = comm.submit.send_receive(one, (rank + 1) % size, one.copy(), (rank - 1) % size)
+        request.wait(60)
+    assert request.done()
+
+
 def arrays() -> None:
     """Raw collectives on NumPy arrays."""
     import os

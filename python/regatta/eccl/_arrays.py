@@ -1,0 +1,62 @@
+"""Where an array's elements are, how many, and of what type."""
+
+from typing import Any
+
+from regatta.eccl._types import DataType
+
+_NAMES = {
+    "i1": DataType.INT8,
+    "u1": DataType.UINT8,
+    "b1": DataType.UINT8,
+    "i4": DataType.INT32,
+    "u4": DataType.UINT32,
+    "i8": DataType.INT64,
+    "u8": DataType.UINT64,
+    "f2": DataType.FLOAT16,
+    "f4": DataType.FLOAT32,
+    "f8": DataType.FLOAT64,
+}
+_TORCH_NAMES = {
+    "torch.int8": DataType.INT8,
+    "torch.uint8": DataType.UINT8,
+    "torch.bool": DataType.UINT8,
+    "torch.int32": DataType.INT32,
+    "torch.int64": DataType.INT64,
+    "torch.float16": DataType.FLOAT16,
+    "torch.bfloat16": DataType.BFLOAT16,
+    "torch.float32": DataType.FLOAT32,
+    "torch.float64": DataType.FLOAT64,
+}
+
+
+def describe(array: Any) -> tuple[int, int, DataType]:
+    """Address, number of elements and type of an array."""
+    if hasattr(array, "data_ptr"):
+        if array.device.type != "cpu":
+            raise ValueError(f"libeccl needs CPU tensors; this one is on {array.device}")
+        if not array.is_contiguous():
+            raise ValueError("the tensor is not contiguous; pass tensor.contiguous()")
+        kind = _TORCH_NAMES.get(str(array.dtype))
+        if kind is None:
+            raise TypeError(f"libeccl has no type for {array.dtype}")
+        return array.data_ptr(), array.numel(), kind
+    interface = getattr(array, "__array_interface__", None)
+    if interface is None:
+        raise TypeError(f"neither an array nor a tensor: {type(array).__name__}")
+    if interface.get("strides") is not None:
+        raise ValueError("the array is not contiguous; pass numpy.ascontiguousarray(array)")
+    order, name = interface["typestr"][0], interface["typestr"][1:]
+    if order == ">" or name not in _NAMES:
+        raise TypeError(f"libeccl has no type for {interface['typestr']}")
+    count = 1
+    for extent in interface["shape"]:
+        count *= extent
+    return interface["data"][0], count, _NAMES[name]
+
+
+def pair(send: Any, receive: Any) -> tuple[tuple[int, int], tuple[int, int], DataType]:
+    from_address, from_count, from_type = describe(send)
+    to_address, to_count, to_type = describe(receive)
+    if from_type != to_type:
+        raise TypeError(f"send has type {from_type.name}, receive has {to_type.name}")
+    return (from_address, from_count), (to_address, to_count), from_type
