@@ -1,5 +1,6 @@
 #include "eccl/api/group.h"
 
+#include <exception>
 #include <optional>
 #include <string>
 #include <utility>
@@ -112,10 +113,17 @@ void RunAll(const Group& group) {
   }
   // Each on its communicator's thread: no order of communicators can make ranks wait in a circle.
   std::vector<std::shared_ptr<Request>> requests;
+  requests.reserve(group.parts.size());
   for (const auto& part : group.parts) {
-    auto request = part->comm()->queue().Submit([&part] { return part->Run(); });
-    if (request.ok()) requests.push_back(std::move(*request));
-    if (!request.ok()) static_cast<void>(part->Fail(request.status()));
+    // Not thrown on: parts that were submitted before are used until they are over.
+    try {
+      auto request = part->comm()->queue().Submit([&part] { return part->Run(); });
+      if (request.ok()) requests.push_back(std::move(*request));
+      if (!request.ok()) static_cast<void>(part->Fail(request.status()));
+    } catch (const std::exception& error) {
+      static_cast<void>(part->Fail(
+          Status(Code::kResourceExhausted, std::string("cannot be submitted: ") + error.what())));
+    }
   }
   for (const auto& request : requests) request->Wait({});
 }
