@@ -135,6 +135,20 @@ def test_nothing_of_a_group_runs_when_its_block_raises() -> None:
         assert comm.last_op().sequence == 1
 
 
+def test_a_call_says_which_algorithm_and_why() -> None:
+    def body(comm: eccl.Communicator) -> None:
+        data = np.ones(20_000, np.float32)
+        comm.all_reduce(data, data)
+        last = comm.last_op()
+        assert last.algorithm in ("ring", "direct")
+        assert last.reason == "size"
+
+    run_ranks(2, body)
+    with eccl.Communicator(0, 1, exact=True) as comm:
+        comm.all_reduce(np.ones(1), np.empty(1))
+        assert comm.last_op().reason == "only one"
+
+
 def test_split_shrink_and_grow() -> None:
     ids: list[eccl.UniqueId] = []
     made = threading.Event()

@@ -22,6 +22,7 @@ class Options(TypedDict, total=False):
     algorithm: str | None
     job_token: str | None
     host: str | None
+    exact: bool
 
 
 def _config(options: Options) -> _library.Config:
@@ -31,6 +32,7 @@ def _config(options: Options) -> _library.Config:
         options.get("timeout_ms", 0),
         options.get("init_timeout_ms", 0),
         *(text.encode() if isinstance(text, str) else None for text in texts),
+        options.get("exact", False),
     )
 
 
@@ -62,7 +64,7 @@ class Communicator(Calls[None]):
         This rank and the number of ranks.
     unique_id : UniqueId, optional
         Where to meet; from the environment when left out.
-    timeout_ms, init_timeout_ms, transport, algorithm, job_token, host
+    timeout_ms, init_timeout_ms, transport, algorithm, job_token, host, exact
         As in ``ecclConfig_t``; left out, they come from the environment.
 
     ``submit`` has the same calls, which return a `Request` at once: they run in the order in which
@@ -239,6 +241,7 @@ class Communicator(Calls[None]):
             info.algorithm.decode(),
             info.transport.decode(),
             info.microseconds,
+            info.reason.decode(),
         )
 
 

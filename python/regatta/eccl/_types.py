@@ -71,13 +71,14 @@ class UniqueId:
 
 @dataclass(frozen=True)
 class OpInfo:
-    """What a communicator did last, with which algorithm over which transport."""
+    """What a communicator did last, with which algorithm, why that one, over which transport."""
 
     sequence: int
     operation: str
     algorithm: str
     transport: str
     microseconds: int
+    reason: str
 
 
 @dataclass(frozen=True)
