@@ -1,92 +1,71 @@
-// All-reduce of float32 over libeccl, in place; one JSON line a size on rank 0, sums checked.
+// Collectives of libeccl; see measure.h.
 //
-//   eccl_bench --ranks N [--bytes LIST] [--rounds R]   starts N processes of its own
-//   eccl_bench LIST SECONDS                            is one rank; RANK, WORLD_SIZE, MASTER_ADDR
-//   and
-//                                                      MASTER_PORT say which (as its peers do)
-//
-// LIST is sizes in bytes, separated by commas (default 8 B to 256 MiB). Without --rounds each size
-// is repeated for about a second.
-
+//   eccl_bench --ranks N [...]   starts N processes of its own
+//   eccl_bench [...]             is one rank; RANK, WORLD_SIZE, MASTER_ADDR and MASTER_PORT say
+//                                which
 #include <sys/wait.h>
 #include <unistd.h>
 
-#include <algorithm>
-#include <chrono>
-#include <cstdio>
-#include <cstdlib>
-#include <cstring>
-#include <string>
-#include <vector>
-
+#include "measure.h"
 #include "regatta/eccl.h"
 
 namespace {
 
-struct Plan {
-  std::vector<std::size_t> sizes;
-  int rounds = 0;  // 0: as many as fit into the budget
-  double seconds = 1.0;
-};
+using bench::Operation;
 
-[[noreturn]] void Fail(const char* what) {
+void Check(ecclResult_t result, const char* what) {
+  if (result == ecclSuccess) return;
   std::fprintf(stderr, "eccl_bench: %s: %s\n", what, ecclGetLastError(nullptr));
   std::_Exit(1);
 }
 
-void Check(ecclResult_t result, const char* what) {
-  if (result != ecclSuccess) Fail(what);
-}
-
-std::vector<double> Measure(ecclComm_t comm, std::vector<float>* data, int rank, int rounds) {
-  std::vector<double> times;
-  for (int round = 0; round < rounds; ++round) {
-    std::fill(data->begin(), data->end(), static_cast<float>(rank + 1));
-    Check(ecclBarrier(comm), "barrier");
-    const auto start = std::chrono::steady_clock::now();
-    Check(ecclAllReduce(data->data(), data->data(), data->size(), ecclFloat32, ecclSum, comm),
-          "allreduce");
-    times.push_back(
-        std::chrono::duration<double, std::micro>(std::chrono::steady_clock::now() - start)
-            .count());
+class Eccl : public bench::Library {
+ public:
+  Eccl(const ecclUniqueId& id, int ranks, int rank) : rank_(rank), ranks_(ranks) {
+    Check(ecclCommInitRank(&comm_, ranks, id, rank), "join");
   }
-  std::sort(times.begin(), times.end());
-  return times;
-}
-
-void Run(ecclComm_t comm, int rank, int ranks, const Plan& plan) {
-  for (const std::size_t bytes : plan.sizes) {
-    std::vector<float> data(std::max<std::size_t>(bytes / sizeof(float), 1));
-    const std::vector<double> warm = Measure(comm, &data, rank, 3);
-    constexpr double kMost = 1000;
-    std::int32_t rounds = plan.rounds;
-    if (rounds == 0) {
-      const double fit = plan.seconds * 1e6 / std::max(warm[1], 1.0);
-      rounds = static_cast<std::int32_t>(std::clamp(fit, 5.0, kMost));
-    }
-    // Rank 0 decides how often, so that all ranks call equally often.
-    Check(ecclBroadcast(&rounds, &rounds, 1, ecclInt32, 0, comm), "broadcast");
-    const std::vector<double> times = Measure(comm, &data, rank, rounds);
-    ecclOpInfo_t info;
-    Check(ecclCommGetLastOp(comm, &info), "last operation");
-    const float expected = static_cast<float>(ranks * (ranks + 1)) / 2;
-    if (std::any_of(data.begin(), data.end(), [&](float value) { return value != expected; })) {
-      std::fprintf(stderr, "eccl_bench: wrong sum at %zu bytes\n", bytes);
-      std::_Exit(1);
-    }
-    if (rank == 0) {
-      std::printf(
-          "{\"bytes\": %zu, \"median_us\": %.3f, \"min_us\": %.3f, \"rounds\": %d, "
-          "\"algorithm\": \"%s\", \"transport\": \"%s\"}\n",
-          bytes, times[times.size() / 2], times[0], rounds, info.algorithm, info.transport);
-      std::fflush(stdout);
+  ~Eccl() override { Check(ecclCommDestroy(comm_), "destroy"); }
+  int rank() const override { return rank_; }
+  int ranks() const override { return ranks_; }
+  void Barrier() override { Check(ecclBarrier(comm_), "barrier"); }
+  void Max(std::vector<double>* values) override {
+    Check(ecclCommGetLastOp(comm_, &last_), "last operation");
+    Check(
+        ecclAllReduce(values->data(), values->data(), values->size(), ecclFloat64, ecclMax, comm_),
+        "maximum");
+  }
+  void Make(const bench::Call& call) override {
+    const ecclDataType_t type = call.type == bench::Type::kFloat32 ? ecclFloat32 : ecclBfloat16;
+    switch (call.operation) {
+      case Operation::kAllReduce:
+        return Check(ecclAllReduce(call.input, call.output, call.count, type, ecclSum, comm_),
+                     "all-reduce");
+      case Operation::kAllGather:
+        return Check(ecclAllGather(call.input, call.output, call.count, type, comm_), "all-gather");
+      case Operation::kReduceScatter:
+        return Check(ecclReduceScatter(call.input, call.output, call.count, type, ecclSum, comm_),
+                     "reduce-scatter");
+      case Operation::kAllToAll:
+        return Check(ecclAllToAll(call.input, call.output, call.count, type, comm_), "all-to-all");
+      case Operation::kBroadcast:
+        return Check(ecclBroadcast(call.input, call.output, call.count, type, 0, comm_),
+                     "broadcast");
     }
   }
-  Check(ecclCommDestroy(comm), "destroy");
-}
+  // Of the last call that was measured.
+  std::string How() override {
+    return std::string(last_.algorithm) + ", " + last_.transport + ", " + last_.reason;
+  }
+
+ private:
+  ecclComm_t comm_ = nullptr;
+  int rank_;
+  int ranks_;
+  ecclOpInfo_t last_{};
+};
 
 // The id is made before the fork: the child that becomes rank 0 has inherited its listener.
-int StartRanks(int ranks, const Plan& plan) {
+int StartRanks(int ranks, const bench::Request& request) {
   ecclUniqueId id;
   Check(ecclGetUniqueId(&id), "unique id");
   std::vector<pid_t> children;
@@ -97,9 +76,10 @@ int StartRanks(int ranks, const Plan& plan) {
       return 1;
     }
     if (child == 0) {
-      ecclComm_t comm = nullptr;
-      Check(ecclCommInitRank(&comm, ranks, id, rank), "join");
-      Run(comm, rank, ranks, plan);
+      {
+        Eccl eccl(id, ranks, rank);
+        bench::MeasureAll(&eccl, request);
+      }
       std::_Exit(0);
     }
     children.push_back(child);
@@ -113,56 +93,29 @@ int StartRanks(int ranks, const Plan& plan) {
   return failed == 0 ? 0 : 1;
 }
 
-std::vector<std::size_t> Sizes(const std::string& list) {
-  std::vector<std::size_t> sizes;
-  for (std::size_t at = 0; at < list.size();) {
-    sizes.push_back(std::strtoull(list.c_str() + at, nullptr, 10));
-    const std::size_t comma = list.find(',', at);
-    at = comma == std::string::npos ? list.size() : comma + 1;
-  }
-  return sizes;
-}
-
-int Usage() {
-  std::fputs(
-      "usage: eccl_bench --ranks N [--bytes SIZE[,SIZE...]] [--rounds R]\n"
-      "       eccl_bench SIZE[,SIZE...] SECONDS   with RANK, WORLD_SIZE, MASTER_ADDR, "
-      "MASTER_PORT\n",
-      stderr);
-  return 2;
-}
-
 }  // namespace
 
 int main(int argc, char** argv) {
-  Plan plan;
-  plan.sizes = Sizes("8,1024,65536,1048576,16777216,268435456");
-  if (argc == 3 && std::strncmp(argv[1], "--", 2) != 0) {
-    const char* rank = std::getenv("RANK");
-    const char* size = std::getenv("WORLD_SIZE");
-    if (rank == nullptr || size == nullptr) return Usage();
-    plan.sizes = Sizes(argv[1]);
-    plan.seconds = std::atof(argv[2]);
-    ecclUniqueId id;
-    Check(ecclUniqueIdFromEnvironment(&id), "meeting place");
-    ecclComm_t comm = nullptr;
-    Check(ecclCommInitRank(&comm, std::atoi(size), id, std::atoi(rank)), "join");
-    Run(comm, std::atoi(rank), std::atoi(size), plan);
-    return 0;
-  }
+  bench::Request request;
   int ranks = 0;
+  if (argc % 2 == 0) bench::Usage("eccl_bench: each flag has a value");
   for (int i = 1; i + 1 < argc; i += 2) {
-    const std::string flag = argv[i];
-    if (flag == "--ranks") {
+    if (std::string(argv[i]) == "--ranks") {
       ranks = std::atoi(argv[i + 1]);
-    } else if (flag == "--bytes") {
-      plan.sizes = Sizes(argv[i + 1]);
-    } else if (flag == "--rounds") {
-      plan.rounds = std::atoi(argv[i + 1]);
-    } else {
-      return Usage();
+      if (ranks < 1) bench::Usage("eccl_bench: --ranks wants a number above 0");
+    } else if (!bench::Take(argv[i], argv[i + 1], &request)) {
+      bench::Usage("eccl_bench: unknown flag (it has --ranks N besides these)");
     }
   }
-  if (ranks < 1 || argc % 2 == 0 || plan.sizes.empty() || plan.rounds < 0) return Usage();
-  return StartRanks(ranks, plan);
+  if (ranks > 0) return StartRanks(ranks, request);
+  const char* rank = std::getenv("RANK");
+  const char* size = std::getenv("WORLD_SIZE");
+  if (rank == nullptr || size == nullptr) {
+    bench::Usage("eccl_bench: --ranks N, or RANK and WORLD_SIZE in the environment");
+  }
+  ecclUniqueId id;
+  Check(ecclUniqueIdFromEnvironment(&id), "meeting place");
+  Eccl eccl(id, std::atoi(size), std::atoi(rank));
+  bench::MeasureAll(&eccl, request);
+  return 0;
 }

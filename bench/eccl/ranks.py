@@ -12,20 +12,20 @@ RANKS = 2
 Values = dict[str, float]
 
 
-def ranks_output(command: list[str], extra: Mapping[str, str]) -> str:
+def ranks_output(command: list[str], extra: Mapping[str, str], ranks: int = RANKS) -> str:
     """Starts one process a rank with the usual environment; gives what rank 0 printed."""
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         port = str(probe.getsockname()[1])
     started = []
-    for rank in range(RANKS):
+    for rank in range(ranks):
         environment = {
             **os.environ,
             **extra,
             "RANK": str(rank),
             "LOCAL_RANK": str(rank),
-            "WORLD_SIZE": str(RANKS),
-            "LOCAL_WORLD_SIZE": str(RANKS),
+            "WORLD_SIZE": str(ranks),
+            "LOCAL_WORLD_SIZE": str(ranks),
             "MASTER_ADDR": "127.0.0.1",
             "MASTER_PORT": port,
         }

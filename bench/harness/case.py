@@ -36,6 +36,7 @@ class Figure:
     better: Literal["lower", "higher"] = "lower"
     must: Must | None = None
     floor: Callable[[], float] | None = None  # what the machine itself costs, in the same unit
+    against: frozenset[str] | None = None  # peers that it is compared with; all when left out
 
 
 @dataclasses.dataclass(frozen=True)
@@ -50,6 +51,8 @@ class Contender:
     measure: Callable[[], Mapping[str, float]]
     prepare: Callable[[], None] = lambda: None
     version: Callable[[], str] = lambda: ""
+    # After the last round: how it did what it did, by figure key ("ring, shm").
+    how: Callable[[], Mapping[str, str]] = dict
 
 
 @dataclasses.dataclass(frozen=True)

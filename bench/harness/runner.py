@@ -2,6 +2,7 @@
 
 import statistics
 import sys
+from collections.abc import Mapping
 from typing import Any
 
 from bench.harness.case import Case, Contender, Figure, Missing
@@ -57,6 +58,7 @@ def record(
     samples: Samples,
     missing: dict[str, str],
     versions: dict[str, str],
+    how: Mapping[str, str],
 ) -> dict[str, Any]:
     """One line of the result file; every field is documented in bench/README.md."""
     values = samples[our_name][figure.key]
@@ -64,8 +66,12 @@ def record(
     peers: dict[str, float | None] = {
         name: statistics.median(by_key[figure.key])
         for name, by_key in samples.items()
-        if name != our_name and figure.key in by_key
+        if name != our_name
+        and figure.key in by_key
+        and (figure.against is None or name in figure.against)
     }
+    if figure.against is not None:
+        missing = {name: why for name, why in missing.items() if name in figure.against}
     ratio = ratio_to_best(ours, [v for v in peers.values() if v is not None], figure.better)
     must, holds = None, None
     floor = figure.floor() if figure.floor else None
@@ -95,6 +101,7 @@ def record(
         "spread": (max(values) - min(values)) / ours if ours else 0.0,
         "floor": floor,
         "versions": versions,
+        "how": how.get(figure.key, ""),
     }
 
 
@@ -103,8 +110,9 @@ def run(cases: list[Case], quick: bool) -> list[dict[str, Any]]:
     for case in cases:
         say(f"{case.figures[0].figure}: {case.figures[0].case}")
         samples, missing, versions = collect(case, 1 if quick else case.rounds)
+        how = case.ours.how()
         records += [
-            record(figure, case.ours.name, samples, missing, versions)
+            record(figure, case.ours.name, samples, missing, versions, how)
             for figure in case.figures
             if figure.key in samples.get(case.ours.name, {})
         ]

@@ -17,6 +17,9 @@ def rows(records: list[dict[str, Any]]) -> list[list[str]]:
     """The header, then one row a record."""
     peers = list(dict.fromkeys(name for r in records for name in r["peers"]))
     header = ["figure", "case", "unit", "ours", *peers, "ratio", "must", "holds", "spread"]
+    told = any(r.get("how") for r in records)
+    if told:
+        header.append("how")
     table = [header]
     for r in records:
         cells = [
@@ -26,7 +29,8 @@ def rows(records: list[dict[str, Any]]) -> list[list[str]]:
         ratio = "-" if r["ratio"] is None else f"{r['ratio']:.2f}"
         spread = f"{r['spread'] * 100:.0f}%"
         row = [r["figure"], r["case"], r["unit"], number(r["ours"]), *cells]
-        table.append([*row, ratio, r["must"] or "-", holds, spread])
+        row += [ratio, r["must"] or "-", holds, spread]
+        table.append([*row, r.get("how", "")] if told else row)
     return table
 
 

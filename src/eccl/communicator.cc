@@ -189,7 +189,7 @@ Status Communicator::Small(OpDescriptor descriptor, Run run) {
   REGATTA_FAULT("eccl.collective.enter");
   const Status status = run(*flat_, descriptor);
   if (!status.ok()) return Finish(descriptor, status, start);
-  return Finish(descriptor, "flat", start);
+  return Finish(descriptor, "flat", start, "size");
 }
 
 Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,

@@ -17,7 +17,8 @@ double Rounds(double ranks) {
 // How many of a host's ranks have their right neighbour elsewhere.
 double Crossings(const std::vector<int>& host, int size) {
   return static_cast<double>(std::count_if(host.begin(), host.end(), [&](int rank) {
-    return std::find(host.begin(), host.end(), (rank + 1) % size) == host.end();
+    const int next = rank + 1 == size ? 0 : rank + 1;
+    return std::find(host.begin(), host.end(), next) == host.end();
   }));
 }
 

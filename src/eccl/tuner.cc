@@ -6,8 +6,10 @@
 namespace regatta::eccl {
 namespace {
 
-// Each algorithm is tried so often, in turn with the others; the median counts.
-constexpr std::size_t kRepeats = 3;
+// Each algorithm is tried so often, in turn with the others: first to know something soon, later to
+// be sure.
+constexpr std::size_t kFirstRepeats = 3;
+constexpr std::size_t kRepeats = 9;
 constexpr std::size_t kMostCandidates = 3;
 // One that should take longer than so many times the best one's time is not tried.
 constexpr double kWorthATrial = 1.5;
@@ -17,10 +19,11 @@ constexpr double kClearlyBetter = 0.95;
 constexpr std::uint64_t kFirstPause = 256;
 constexpr std::uint64_t kLongestPause = 65'536;
 
-double Median(std::vector<double> values) {
-  const auto middle = values.begin() + static_cast<std::ptrdiff_t>(values.size() / 2);
-  std::nth_element(values.begin(), middle, values.end());
-  return *middle;
+// What it takes when nothing disturbs it: the time that a third of the calls keep.
+double Typical(std::vector<double> times) {
+  const auto at = times.begin() + static_cast<std::ptrdiff_t>(times.size() / 3);
+  std::nth_element(times.begin(), at, times.end());
+  return *at;
 }
 
 }  // namespace
@@ -45,6 +48,7 @@ void Tuner::BeginTrial(Case* one, std::span<const std::string_view> candidates,
     }
   }
   one->tried = 0;
+  one->repeats = one->pause == 0 ? kFirstRepeats : kRepeats;
   one->samples.clear();
   if (one->trial.size() > 1) return;
   one->trial.clear();
@@ -82,7 +86,7 @@ Tuner::Due Tuner::Record(double seconds) {
   if (current_ == nullptr) return Due::kNothing;
   if (!probed_) return Due::kProbe;
   current_->samples.push_back(seconds);
-  if (++current_->tried < kRepeats * current_->trial.size()) return Due::kNothing;
+  if (++current_->tried < current_->repeats * current_->trial.size()) return Due::kNothing;
   samples_ = current_->samples;
   return Due::kAgreement;
 }
@@ -100,7 +104,7 @@ void Tuner::Agree() {
     for (std::size_t at = i; at < samples_.size(); at += one.trial.size()) {
       times.push_back(samples_[at]);
     }
-    one.measured.emplace_back(one.trial[i], Median(std::move(times)));
+    one.measured.emplace_back(one.trial[i], Typical(std::move(times)));
   }
   const auto& in_use = one.measured.front();
   const auto fastest =

@@ -58,6 +58,7 @@ class Tuner {
     std::size_t least_bytes = 0;
     std::vector<std::string_view> trial;  // algorithms; empty: no trial
     std::size_t tried = 0;                // calls of this trial
+    std::size_t repeats = 0;              // calls of each algorithm in it
     std::uint64_t until_next = 0;         // calls before the next trial
     std::uint64_t pause = 0;
     std::string_view best;  // empty: not known yet
