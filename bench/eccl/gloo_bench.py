@@ -77,7 +77,8 @@ class Measurement:
             dist.all_to_all_single(self.output, self.input)
 
     def block(self, calls: int) -> float:
-        if self.single:
+        if self.single and self.operation in ("all-reduce", "broadcast"):
+            dist.barrier()  # or whoever is first takes the processor from those who still work
             self.fill()
         dist.barrier()
         start = time.perf_counter()

@@ -180,14 +180,25 @@ class Measurement {
   }
 
   void Fill() {
-    const std::size_t width = WidthOf(type_);
-    for (std::size_t i = 0; i < input_.size() / width; ++i) {
-      Store(input_.data() + i * width, Input(operation_, library_.rank(), i / part_));
+    const std::size_t bytes = part_ * WidthOf(type_);
+    for (std::size_t part = 0; part < input_.size() / bytes; ++part) {
+      std::byte* begin = input_.data() + part * bytes;
+      const double value = Input(operation_, library_.rank(), part);
+      if (type_ == Type::kFloat32) {
+        std::fill_n(reinterpret_cast<float*>(begin), part_, static_cast<float>(value));
+      } else {
+        std::uint16_t half = 0;
+        Store(reinterpret_cast<std::byte*>(&half), value);
+        std::fill_n(reinterpret_cast<std::uint16_t*>(begin), part_, half);
+      }
     }
   }
 
   double Block(int calls) {
-    if (in_place_) Fill();
+    if (in_place_) {
+      library_.Barrier();  // or whoever is first takes the processor from those who still work
+      Fill();
+    }
     const Call call{operation_, type_, input_.data(), in_place_ ? input_.data() : output_.data(),
                     part_};
     library_.Barrier();

@@ -138,7 +138,6 @@ def _oneccl(ranks: int, flags: list[str]) -> str:
         "CCL_LOG_LEVEL": "error",
         "I_MPI_ROOT": folder,
         "I_MPI_FABRICS": "shm",
-        "I_MPI_PIN": "0",
         "FI_PROVIDER_PATH": f"{folder}/lib",
         "LD_LIBRARY_PATH": f"{folder}/lib",
     }
