@@ -19,6 +19,13 @@ constexpr int kMaxSpin = 1500;
 constexpr int kMinSpin = 16;
 // Giving the processor to a neighbour and getting it back is cheaper than to sleep and be woken.
 constexpr int kYields = 64;
+// But not when the neighbour is a stranger who computes: Linux makes whoever yields wait for at
+// least a whole time slice, where whoever sleeps is woken soon. Ranks give it back before.
+constexpr auto kLongYield = std::chrono::milliseconds(1);
+// So often a wait sleeps at once after a yield that took long; twice as often when it happens
+// again.
+constexpr int kFirstAbstinence = 64;
+constexpr int kLongestAbstinence = 4096;
 // A wait of that long is not longer than to sleep and be woken on a busy machine.
 constexpr auto kWorthSpinning = std::chrono::microseconds(150);
 
@@ -58,7 +65,10 @@ void Bell::RingAlways() {
 }
 
 Waiter::Waiter()
-    : wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)), spin_limit_(kMaxSpin), max_spin_(kMaxSpin) {
+    : wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)),
+      spin_limit_(kMaxSpin),
+      max_spin_(kMaxSpin),
+      next_abstinence_(kFirstAbstinence) {
   SetLocalRanks(1);
 }
 
@@ -74,11 +84,24 @@ bool Waiter::Pause() {
     CpuRelax();
     return true;
   }
-  if (turn < spin_limit_ + kYields) {
-    sched_yield();
-    return true;
+  if (turn >= spin_limit_ + kYields) return false;
+  if (abstinence_ > 0) {
+    --abstinence_;
+    return false;
   }
-  return false;
+  Yield();
+  return true;
+}
+
+void Waiter::Yield() {
+  const auto start = std::chrono::steady_clock::now();
+  sched_yield();
+  if (std::chrono::steady_clock::now() - start < kLongYield) {
+    next_abstinence_ = std::max(next_abstinence_ - 1, kFirstAbstinence);
+    return;
+  }
+  abstinence_ = next_abstinence_;
+  next_abstinence_ = std::min(next_abstinence_ * 2, kLongestAbstinence);
 }
 
 // What a wait took says whether spinning to its end would have been worth it, also when this one

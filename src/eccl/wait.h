@@ -25,7 +25,8 @@ struct Bell {
 
 // The adaptive wait of one rank: spin for a while when that has lately paid off, then give the
 // processor away, then sleep until a peer rings or a socket is ready. With more ranks than
-// processors spinning only keeps the peer from running, so it is switched off.
+// processors spinning only keeps the peer from running, so it is switched off. Yielding stops when
+// it turns out to be dear, because others than ranks want the processor, too.
 class Waiter {
  public:
   Waiter();
@@ -58,6 +59,8 @@ class Waiter {
   void Wake();
 
  private:
+  void Yield();
+
   Bell own_bell_;
   Bell* bell_ = &own_bell_;
   base::UniqueFd wake_fd_;
@@ -65,6 +68,8 @@ class Waiter {
   std::chrono::steady_clock::time_point since_{};  // when this wait began, if it is not a short one
   int spin_limit_;
   int max_spin_;
+  int abstinence_ = 0;  // sleeps before it yields again
+  int next_abstinence_;
 };
 
 }  // namespace regatta::eccl
