@@ -27,7 +27,7 @@ using Handle = std::unique_ptr<hwloc_topology, Destroy>;
 
 std::string Info(hwloc_obj_t object, const char* name) {
   const char* value = hwloc_obj_get_info_by_name(object, name);
-  return value == nullptr ? "" : value;
+  return value == nullptr ? "" : CleanName(value);
 }
 
 std::string CpuList(hwloc_const_cpuset_t set) {

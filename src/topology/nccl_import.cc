@@ -7,6 +7,7 @@
 #include "topology/cpu_list.h"
 #include "topology/nccl_xml.h"
 #include "topology/nvml.h"
+#include "topology/vendors.h"
 #include "topology/xml.h"
 
 namespace regatta::topology {
@@ -118,7 +119,7 @@ class Importer {
       return Error(cpu, "a second <cpu> with numaid " + std::to_string(part.index));
     }
     part.name = part.index < 0 ? "processor" : "NUMA node " + std::to_string(part.index);
-    if (const std::string* vendor = cpu.Find("vendor")) part.vendor = *vendor;
+    if (const std::string* vendor = cpu.Find("vendor")) part.vendor = CleanName(*vendor);
     if (const std::string* affinity = cpu.Find("affinity"); affinity && !affinity->empty()) {
       const auto cpus = CpuListFromMask(*affinity);
       if (!cpus) {

@@ -6,6 +6,8 @@
 #include <array>
 #include <map>
 
+#include "topology/vendors.h"
+
 namespace regatta::topology {
 namespace {
 
@@ -129,7 +131,7 @@ class Reader {
     part.index = index;
     part.vendor = "NVIDIA";
     char name[96] = {};
-    if (api_.name(device, name, sizeof name) == kSuccess) part.model = name;
+    if (api_.name(device, name, sizeof name) == kSuccess) part.model = CleanName(name);
     Memory memory = {};
     if (api_.memory(device, &memory) == kSuccess)
       part.bytes = static_cast<std::int64_t>(memory.total);

@@ -207,6 +207,11 @@ std::string SpeedText(double gigabytes_per_second) {
   return gigabytes_per_second > 0 ? Number(gigabytes_per_second) + " GB/s" : "";
 }
 
+std::string ProductName(const Part& part) {
+  if (part.model.empty() || part.vendor.empty()) return part.vendor + part.model;
+  return part.model.starts_with(part.vendor) ? part.model : part.vendor + " " + part.model;
+}
+
 std::string Details(const Topology& topology, int part) {
   const Part& one = topology.parts[part];
   std::string text;
@@ -234,9 +239,7 @@ std::string Details(const Topology& topology, int part) {
       if (Extra(one, "interface") != one.name) AddDetail(Extra(one, "interface"), &text);
       break;
     case PartKind::kAccelerator:
-      // NVIDIA's models begin with the vendor's name already.
-      AddDetail(one.model.starts_with(one.vendor) ? one.model : one.vendor + " " + one.model,
-                &text);
+      AddDetail(ProductName(one), &text);
       if (one.bytes > 0) AddDetail(BytesText(one.bytes), &text);
       break;
     case PartKind::kHost:

@@ -19,6 +19,9 @@ std::string RenderText(const Topology& topology, const TextOptions& options = {}
 std::string BytesText(std::int64_t bytes);
 // "25 GB/s"; "" for 0.
 std::string SpeedText(double gigabytes_per_second);
+// Maker and model in one, "NVIDIA A100-SXM4-80GB": NVIDIA's models begin with its name already. ""
+// where neither is known.
+std::string ProductName(const Part& part);
 // What is worth saying of a part beside its name: "0000:07:00.0, NVIDIA A100-SXM4-80GB, 80 GiB".
 std::string Details(const Topology& topology, int part);
 

@@ -63,6 +63,23 @@ TEST(RenderText, ShowsEqualCachesOnce) {
   EXPECT_EQ(RenderText(topology), "a\n└─ 16 × L3 cache  32 MiB\n   └─ 8 cores  16 threads\n");
 }
 
+TEST(Details, NamesAnAcceleratorOfWhichOnlyTheMakerIsKnown) {
+  Topology topology;
+  const int host = topology.Add({.kind = PartKind::kHost, .name = "a"});
+  const int known = topology.Add({.kind = PartKind::kAccelerator,
+                                  .name = "GPU 0",
+                                  .parent = host,
+                                  .bytes = std::int64_t{80} << 30,
+                                  .vendor = "NVIDIA"});
+  EXPECT_EQ(Details(topology, known), "NVIDIA, 80 GiB");
+  topology.parts[known].model = "NVIDIA H100 80GB HBM3";
+  EXPECT_EQ(Details(topology, known), "NVIDIA H100 80GB HBM3, 80 GiB");
+  topology.parts[known].model = "H100 SXM5";
+  EXPECT_EQ(Details(topology, known), "NVIDIA H100 SXM5, 80 GiB");
+  topology.parts[known].vendor.clear();
+  EXPECT_EQ(Details(topology, known), "H100 SXM5, 80 GiB");
+}
+
 TEST(BytesText, RoundsToWhatPeopleRead) {
   EXPECT_EQ(BytesText(512), "512 B");
   EXPECT_EQ(BytesText(1536), "1.5 KiB");

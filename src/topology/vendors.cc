@@ -47,4 +47,21 @@ std::string VendorName(std::uint16_t vendor) {
   return found == nullptr ? "" : found->name;
 }
 
+std::string CleanName(std::string_view text) {
+  std::string clean;
+  for (const char c : text) {
+    const bool blank = static_cast<unsigned char>(c) <= ' ' || c == 0x7f;
+    if (!blank) {
+      clean += c;
+    } else if (!clean.empty() && clean.back() != ' ') {
+      clean += ' ';
+    }
+  }
+  while (!clean.empty() && std::string_view(" ,;").find(clean.back()) != std::string_view::npos) {
+    clean.pop_back();
+  }
+  clean.erase(0, std::min(clean.find_first_not_of(" ,;"), clean.size()));
+  return clean;
+}
+
 }  // namespace regatta::topology

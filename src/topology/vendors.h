@@ -2,6 +2,7 @@
 
 #include <cstdint>
 #include <string>
+#include <string_view>
 
 namespace regatta::topology {
 
@@ -17,5 +18,9 @@ PciRole RoleOf(std::uint16_t pci_class, std::uint16_t vendor, bool on_root_bus);
 
 // "NVIDIA", "AMD", ...; "" for makers that are not in the table.
 std::string VendorName(std::uint16_t vendor);
+
+// A name as a system gives it, made fit for sentences: without control characters, blanks in a row
+// and what a list leaves behind ("AMD EPYC 7742 64-Core Processor   ", "NVIDIA ,").
+std::string CleanName(std::string_view text);
 
 }  // namespace regatta::topology
