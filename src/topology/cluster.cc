@@ -113,30 +113,18 @@ class Builder {
     return costs;
   }
 
-  // The nearest one of each device; of equally near ones that with the fewest devices.
+  // The nearest one of each device; ranks without one take turns.
   std::vector<int> NicOf(int host, const std::vector<int>& devices, int count) {
-    std::vector<int> nics = OnHost(PartKind::kNic, host);
-    // NICs of a rail carry the traffic between ranks; the others are for storage and people.
-    const auto on_rail = [&](int nic) { return topology_.parts[nic].rail >= 0; };
-    if (std::any_of(nics.begin(), nics.end(), on_rail)) {
-      std::erase_if(nics, [&](int nic) { return !on_rail(nic); });
+    std::vector<int> nearest = NearestNics(topology_, devices);
+    if (const std::vector<int> nics = RankNics(topology_, host); nics.empty()) {
+      nearest.clear();
+    } else if (devices.empty()) {
+      for (std::size_t i = 0; i < static_cast<std::size_t>(count); ++i) {
+        nearest.push_back(nics[i % nics.size()]);
+      }
     }
-    std::map<int, int> users;
-    std::vector<int> nearest;
-    for (int number = 0; number < count && !nics.empty(); ++number) {
-      const auto rank = [&](int nic) {
-        const Distance distance =
-            devices.empty()
-                ? Distance::kNode
-                : DistanceBetween(topology_, devices[static_cast<std::size_t>(number)], nic);
-        return std::pair(distance, users[nic]);
-      };
-      const int nic = *std::min_element(nics.begin(), nics.end(),
-                                        [&](int a, int b) { return rank(a) < rank(b); });
-      ++users[nic];
-      nearest.push_back(nic);
-    }
-    users_ = std::move(users);
+    users_.clear();
+    for (const int nic : nearest) ++users_[nic];
     return nearest;
   }
 

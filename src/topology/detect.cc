@@ -12,6 +12,8 @@
 namespace regatta::topology {
 namespace {
 
+constexpr std::size_t kLargestJson = 256u << 20;
+
 // Its name, whatever comes before it; "" where there is none.
 std::string_view FirstElement(std::string_view text) {
   for (std::size_t at = text.find('<'); at != text.npos; at = text.find('<', at + 1)) {
@@ -47,13 +49,22 @@ base::Result<Topology> Detect() {
   return topology;
 }
 
-base::Result<Topology> ReadTopologyFile(const std::string& path) {
-  BASE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path));
+base::Result<Topology> ReadTopology(std::string_view text, const std::string& name) {
+  const std::size_t begin = text.find_first_not_of(" \t\r\n");
+  if (begin != text.npos && text[begin] == '{') {
+    BASE_ASSIGN_OR_RETURN(const base::Json json, base::ParseJson(text, {.bytes = kLargestJson}));
+    return FromJson(json, name);
+  }
   BASE_ASSIGN_OR_RETURN(Topology topology, FirstElement(text) == "system"
-                                               ? FromNcclXml(text, path)
-                                               : FromHwlocXml(text, path));
+                                               ? FromNcclXml(text, name)
+                                               : FromHwlocXml(text, name));
   GuessRails(&topology);
   return topology;
+}
+
+base::Result<Topology> ReadTopologyFile(const std::string& path) {
+  BASE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path));
+  return ReadTopology(text, path);
 }
 
 }  // namespace regatta::topology

@@ -13,9 +13,11 @@ namespace regatta::topology {
 // without a GPU driver, and what NVML takes with one. Any thread.
 base::Result<Topology> Detect();
 
-// A description in a file: hwloc's XML or NCCL's topology XML, told apart by the first element
-// (<system> is NCCL's). kInvalidArgument says what is wrong and where; kNotFound when there is no
-// such file.
+// A description in one of three formats: our JSON, NCCL's topology XML, hwloc's XML. They are told
+// apart by how they begin ({, <system>, anything else). kInvalidArgument says what is wrong and
+// where in `name`; kOutOfRange for a limit of size.
+base::Result<Topology> ReadTopology(std::string_view text, const std::string& name);
+// The same from a file; kNotFound when there is none.
 base::Result<Topology> ReadTopologyFile(const std::string& path);
 
 }  // namespace regatta::topology

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <limits>
+#include <optional>
 
 #include "topology/topology.h"
 
@@ -86,6 +87,33 @@ double NarrowestUp(const Topology& topology, int part, int top) {
   return narrowest;
 }
 
+const Link* MeasuredBetween(const Topology& topology, int a, int b) {
+  for (const Link& link : topology.links) {
+    if (!link.measured) continue;
+    if ((link.a == a && link.b == b) || (link.a == b && link.b == a)) return &link;
+  }
+  return nullptr;
+}
+
+struct Way {
+  double latency_us = 0;
+  double gigabytes_per_second = 0;  // 0: unknown
+};
+
+// From one NIC to another over a network switch that both were measured to be at.
+std::optional<Way> OverSwitch(const Topology& topology, int a, int b) {
+  for (const Link& one : topology.links) {
+    if (!one.measured || one.kind != LinkKind::kNetwork || (one.a != a && one.b != a)) continue;
+    const int hub = one.a == a ? one.b : one.a;
+    if (topology.parts[hub].kind != PartKind::kSwitch) continue;
+    const Link* other = MeasuredBetween(topology, hub, b);
+    if (other == nullptr) continue;
+    return Way{one.latency_us + other->latency_us,
+               std::min(one.gigabytes_per_second, other->gigabytes_per_second)};
+  }
+  return std::nullopt;
+}
+
 }  // namespace
 
 Distance DistanceBetween(const Topology& topology, int a, int b) {
@@ -120,23 +148,39 @@ Distance DistanceBetween(const Topology& topology, int a, int b) {
 }
 
 double BandwidthBetween(const Topology& topology, int a, int b) {
-  const auto known = [](double value) {
-    return value == std::numeric_limits<double>::infinity() ? 0.0 : value;
-  };
   const double nvlink = NvlinkBetween(topology, a, b);
   if (nvlink >= 0) return nvlink;
-  for (const Link& link : topology.links) {
-    if (link.measured && ((link.a == a && link.b == b) || (link.a == b && link.b == a))) {
-      return link.gigabytes_per_second;
-    }
-  }
+  if (const Link* measured = MeasuredBetween(topology, a, b)) return measured->gigabytes_per_second;
   const int top = a == b ? a : CommonAncestor(topology, a, b);
   double narrowest = std::min(NarrowestUp(topology, a, top), NarrowestUp(topology, b, top));
   for (const int end : {a, b}) {
     const double port = topology.parts[end].gigabytes_per_second;
     if (port > 0) narrowest = std::min(narrowest, port);
   }
-  return known(narrowest);
+  if (top < 0) {
+    const int nic_a = NearestNic(topology, a);
+    const int nic_b = NearestNic(topology, b);
+    if (nic_a >= 0 && nic_b >= 0 && (nic_a != a || nic_b != b)) {
+      for (const double part : {nic_a == a ? 0 : BandwidthBetween(topology, a, nic_a),
+                                BandwidthBetween(topology, nic_a, nic_b),
+                                nic_b == b ? 0 : BandwidthBetween(topology, nic_b, b)}) {
+        if (part > 0) narrowest = std::min(narrowest, part);
+      }
+    } else if (const auto way = OverSwitch(topology, a, b); way && way->gigabytes_per_second > 0) {
+      narrowest = std::min(narrowest, way->gigabytes_per_second);
+    }
+  }
+  return narrowest == std::numeric_limits<double>::infinity() ? 0.0 : narrowest;
+}
+
+double LatencyBetween(const Topology& topology, int a, int b) {
+  if (const Link* measured = MeasuredBetween(topology, a, b)) return measured->latency_us;
+  if (CommonAncestor(topology, a, b) >= 0) return 0;
+  if (const auto way = OverSwitch(topology, a, b)) return way->latency_us;
+  const int nic_a = NearestNic(topology, a);
+  const int nic_b = NearestNic(topology, b);
+  const bool farther = nic_a >= 0 && nic_b >= 0 && (nic_a != a || nic_b != b);
+  return farther ? LatencyBetween(topology, nic_a, nic_b) : 0;
 }
 
 }  // namespace regatta::topology

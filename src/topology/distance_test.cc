@@ -85,5 +85,59 @@ TEST_F(DistanceTest, AMeasuredLinkCountsBeforeWhatIsWrittenOnThePort) {
   EXPECT_EQ(BandwidthBetween(topology, host, other), 11);
 }
 
+// Two hosts of two GPUs and two NICs, all at one PCIe switch.
+Topology TwoHosts() {
+  Topology topology;
+  for (const char* name : {"a", "b"}) {
+    const int host = topology.Add({.kind = PartKind::kHost, .name = name});
+    const int bus = topology.Add({.kind = PartKind::kHostBridge, .parent = host});
+    const int bridge = topology.Add({.kind = PartKind::kBridge, .parent = bus});
+    for (const PartKind kind : {PartKind::kAccelerator, PartKind::kNic}) {
+      for (int i = 0; i < 2; ++i) {
+        const int device = topology.Add({.kind = kind, .parent = bridge, .index = i});
+        topology.links.push_back({device, bridge, LinkKind::kPcie, 60});
+        if (kind != PartKind::kNic) continue;
+        topology.parts[device].rail = i;
+        topology.parts[device].gigabytes_per_second = 50;
+      }
+    }
+  }
+  return topology;
+}
+
+TEST(NearestNic, SharesTheNicsOfOneSwitchAmongItsGpus) {
+  const Topology topology = TwoHosts();
+  const auto gpus = topology.All(PartKind::kAccelerator);
+  const auto nics = topology.All(PartKind::kNic);
+  EXPECT_EQ(NearestNics(topology, gpus), nics);
+  for (std::size_t i = 0; i < gpus.size(); ++i) EXPECT_EQ(NearestNic(topology, gpus[i]), nics[i]);
+  EXPECT_EQ(NearestNic(topology, nics[2]), nics[2]);
+  EXPECT_EQ(NearestNic(topology, topology.All(PartKind::kHost)[1]), nics[2]);
+}
+
+TEST(NearestNic, IsNoneWhereTheHostHasNone) {
+  Topology topology;
+  const int host = topology.Add({.kind = PartKind::kHost, .name = "a"});
+  const int gpu = topology.Add({.kind = PartKind::kAccelerator, .parent = host});
+  EXPECT_EQ(NearestNic(topology, gpu), -1);
+}
+
+TEST(BandwidthBetween, OfTwoHostsIsThatOfTheirNics) {
+  Topology topology = TwoHosts();
+  const auto gpus = topology.All(PartKind::kAccelerator);
+  const auto nics = topology.All(PartKind::kNic);
+  EXPECT_EQ(BandwidthBetween(topology, gpus[0], gpus[2]), 50);
+  EXPECT_EQ(LatencyBetween(topology, gpus[0], gpus[2]), 0) << "nothing was measured";
+  const int hub = topology.Add({.kind = PartKind::kSwitch, .rail = 0});
+  topology.links.push_back({nics[0], hub, LinkKind::kNetwork, 40, 1.5, 1, true});
+  topology.links.push_back({nics[2], hub, LinkKind::kNetwork, 10, 2.0, 1, true});
+  EXPECT_EQ(BandwidthBetween(topology, gpus[0], gpus[2]), 10);
+  EXPECT_EQ(LatencyBetween(topology, gpus[0], gpus[2]), 3.5);
+  topology.links.push_back({nics[0], nics[2], LinkKind::kNetwork, 30, 3.0, 1, true});
+  EXPECT_EQ(BandwidthBetween(topology, nics[0], nics[2]), 30) << "the pair itself was measured";
+  EXPECT_EQ(LatencyBetween(topology, gpus[2], gpus[0]), 3.0);
+  EXPECT_EQ(BandwidthBetween(topology, gpus[1], gpus[3]), 50) << "another rail";
+}
+
 }  // namespace
 }  // namespace regatta::topology

@@ -1,3 +1,6 @@
+#include <algorithm>
+#include <iterator>
+
 #include "topology/topology.h"
 
 namespace regatta::topology {
@@ -45,10 +48,14 @@ base::Json DistancesToJson(const Topology& topology) {
     std::erase_if(listed, [&](int part) { return topology.Above(part, PartKind::kHost) != first; });
     if (listed.size() > kMostListed) listed.resize(kMostListed);
   }
+  // Classes need no links but NVLinks, and measured ones may be many.
+  Topology wires{.parts = topology.parts};
+  std::copy_if(topology.links.begin(), topology.links.end(), std::back_inserter(wires.links),
+               [](const Link& link) { return link.kind == LinkKind::kNvlink; });
   base::Json classes = base::Json::array();
   for (const int a : listed) {
     base::Json row = base::Json::array();
-    for (const int b : listed) row.push_back(Name(DistanceBetween(topology, a, b)));
+    for (const int b : listed) row.push_back(Name(DistanceBetween(wires, a, b)));
     classes.push_back(std::move(row));
   }
   return {{"parts", listed}, {"classes", std::move(classes)}};

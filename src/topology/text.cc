@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <cstdio>
+#include <cstdlib>
 #include <map>
 #include <set>
 
@@ -34,7 +35,9 @@ std::string CoreCaches(const Part& part) {
   std::string text;
   for (const auto& [name, label] : {std::pair{"l1d_bytes", "L1d "}, std::pair{"l2_bytes", "L2 "}}) {
     const std::string bytes = Extra(part, name);
-    if (!bytes.empty()) AddDetail(label + BytesText(std::stoll(bytes)), &text);
+    if (!bytes.empty()) {
+      AddDetail(label + BytesText(std::strtoll(bytes.c_str(), nullptr, 10)), &text);
+    }
   }
   return text.empty() ? "" : "each " + text;
 }

@@ -125,9 +125,24 @@ base::Status Check(const Topology& topology);
 // one NUMA node are kNode. A network switch is kNet from everything but itself.
 Distance DistanceBetween(const Topology& topology, int a, int b);
 
-// The bandwidth between two parts, GB/s each direction: that of the narrowest link on the way up
-// and down the tree, of NVLink for kNvl, of the narrower NIC for kNet. 0: unknown.
+// The bandwidth between two parts, GB/s each direction: that of NVLink for kNvl, what a probe
+// measured where it did, else that of the narrowest link on the way up and down the tree. On two
+// hosts it is that of the way over the NIC nearest to each, and over their switch where that was
+// measured. 0: unknown.
 double BandwidthBetween(const Topology& topology, int a, int b);
+
+// What a probe measured between two parts, or between the NICs nearest to them and the switch
+// between those, us one way. 0: nothing.
+double LatencyBetween(const Topology& topology, int a, int b);
+
+// The NICs of a host that carry the traffic of ranks: those of a rail, where it has rails (the
+// others are for storage and people), else all.
+std::vector<int> RankNics(const Topology& topology, int host);
+// The nearest of those for each device, of equally near ones the one that fewest devices before it
+// have; -1 where its host has none.
+std::vector<int> NearestNics(const Topology& topology, const std::vector<int>& devices);
+// That of one part; of an accelerator what NearestNics says when all of its host are asked for.
+int NearestNic(const Topology& topology, int part);
 
 // Adds `other`'s parts and links to `into`; notes are prefixed with its host's name.
 void Append(const Topology& other, Topology* into);
@@ -139,5 +154,9 @@ std::string NormalBusId(std::string_view text);
 // between NICs and accelerators; where there are more than 256 of them, only those of the first
 // host.
 base::Json ToJson(const Topology& topology);
+
+// What ToJson wrote; `distances` is not read, since the parts tell. kInvalidArgument as "name: what
+// is wrong"; kOutOfRange above a million parts or four million links.
+base::Result<Topology> FromJson(const base::Json& json, const std::string& name);
 
 }  // namespace regatta::topology

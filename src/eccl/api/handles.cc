@@ -3,35 +3,10 @@
 #include <map>
 #include <mutex>
 
+#include "base/handle_table.h"
+
 namespace regatta::eccl {
 namespace {
-
-// Handle is ecclComm_t or ecclRequest_t: a number that is never dereferenced.
-template <typename Handle, typename Object>
-class Table {
- public:
-  std::shared_ptr<Object> Find(Handle handle) {
-    const std::lock_guard lock(mutex_);
-    const auto found = objects_.find(reinterpret_cast<std::uintptr_t>(handle));
-    return found == objects_.end() ? nullptr : found->second;
-  }
-  std::shared_ptr<Object> Take(Handle handle) {
-    const std::lock_guard lock(mutex_);
-    auto node = objects_.extract(reinterpret_cast<std::uintptr_t>(handle));
-    return node.empty() ? nullptr : std::move(node.mapped());
-  }
-  Handle Put(std::shared_ptr<Object> object) {
-    const std::lock_guard lock(mutex_);
-    const std::uintptr_t number = next_++;
-    objects_[number] = std::move(object);
-    return reinterpret_cast<Handle>(number);  // NOLINT(performance-no-int-to-ptr)
-  }
-
- private:
-  std::mutex mutex_;
-  std::uintptr_t next_ = 1;
-  std::map<std::uintptr_t, std::shared_ptr<Object>> objects_;
-};
 
 struct Listeners {
   std::mutex mutex;
@@ -39,12 +14,12 @@ struct Listeners {
 };
 
 // Never destroyed: other threads may be inside at exit.
-Table<ecclComm_t, Communicator>& Comms() {
-  static auto& table = *new Table<ecclComm_t, Communicator>;
+base::HandleTable<ecclComm_t, Communicator>& Comms() {
+  static auto& table = *new base::HandleTable<ecclComm_t, Communicator>;
   return table;
 }
-Table<ecclRequest_t, Request>& Requests() {
-  static auto& table = *new Table<ecclRequest_t, Request>;
+base::HandleTable<ecclRequest_t, Request>& Requests() {
+  static auto& table = *new base::HandleTable<ecclRequest_t, Request>;
   return table;
 }
 Listeners& TheListeners() {
