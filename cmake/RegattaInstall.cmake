@@ -26,7 +26,7 @@ if(TARGET regatta)
 endif()
 if(TARGET eccl)
   install(TARGETS eccl LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
-  install(FILES include/regatta/eccl.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/regatta)
+  install(FILES include/regatta/eccl.h include/regatta/device.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/regatta)
 endif()
 if(EXISTS "${CMAKE_SOURCE_DIR}/python/regatta")
   # Debian's python3 looks here; it is the one that sees python3-torch.
