@@ -5,7 +5,7 @@ include(GNUInstallDirs)
 # Only what is installed or measured is built for users; tests belong to the debug preset.
 set(CMAKE_SKIP_INSTALL_ALL_DEPENDENCY ON)
 add_custom_target(program)
-foreach(target regatta eccl eccl_bench eccl_wire_bench flow_bench)
+foreach(target regatta eccl eccl_topo eccl_bench eccl_wire_bench flow_bench)
   if(TARGET ${target})
     add_dependencies(program ${target})
   endif()
@@ -28,17 +28,23 @@ if(TARGET eccl)
   install(TARGETS eccl LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
   install(FILES include/regatta/eccl.h include/regatta/device.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/regatta)
 endif()
+if(TARGET eccl_topo)
+  install(TARGETS eccl_topo LIBRARY DESTINATION ${CMAKE_INSTALL_LIBDIR})
+  install(FILES include/regatta/eccl_topo.h DESTINATION ${CMAKE_INSTALL_INCLUDEDIR}/regatta)
+endif()
 if(EXISTS "${CMAKE_SOURCE_DIR}/python/regatta")
   # Debian's python3 looks here; it is the one that sees python3-torch.
   install(DIRECTORY python/regatta DESTINATION lib/python3/dist-packages
           PATTERN "__pycache__" EXCLUDE PATTERN "*_test.py" EXCLUDE)
-  # regatta.eccl looks for its library beside itself, as a wheel has it; here it is a link to the
-  # one that C programs use.
+  # regatta.eccl and regatta.topology look for their libraries beside themselves, as a wheel has
+  # them; here they are links to those that C programs use.
   install(CODE "
     set(package \"\$ENV{DESTDIR}\${CMAKE_INSTALL_PREFIX}/lib/python3/dist-packages/regatta/lib\")
     file(MAKE_DIRECTORY \"\${package}\")
-    file(CREATE_LINK \"../../../../../${CMAKE_INSTALL_LIBDIR}/libeccl.so.0\"
-         \"\${package}/libeccl.so.0\" SYMBOLIC)")
+    foreach(library libeccl.so.0 libeccl_topo.so.0)
+      file(CREATE_LINK \"../../../../../${CMAKE_INSTALL_LIBDIR}/\${library}\"
+           \"\${package}/\${library}\" SYMBOLIC)
+    endforeach()")
 endif()
 install(FILES LICENSE NOTICE DESTINATION ${CMAKE_INSTALL_DOCDIR})
 

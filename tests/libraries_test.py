@@ -2,7 +2,7 @@
 """Checks the libraries that other people's processes load.
 
 Each shows only symbols of its own prefix, has its own SONAME, and needs no library that may clash
-with one of the host process: no Abseil, Boost, Protobuf, gRPC, OpenSSL or curl.
+with one of the host process: no Abseil, Boost, Protobuf, gRPC, OpenSSL, curl or hwloc.
 """
 
 import argparse
@@ -12,9 +12,13 @@ import subprocess
 import sys
 import tempfile
 
-FOREIGN = re.compile(r"\b(libabsl|libboost|libproto|libgrpc|libssl|libcrypto|libcurl)[\w.+-]*")
+# hwloc may be in the host process in another version, or on no machine at all: it is loaded by name.
+FOREIGN = re.compile(r"\b(libabsl|libboost|libproto|libgrpc|libssl|libcrypto|libcurl|libhwloc)[\w.+-]*")
 # Library file, SONAME, prefix of every symbol it may show.
-LIBRARIES = [("src/eccl/libeccl.so", "libeccl.so.0", "eccl")]
+LIBRARIES = [
+    ("src/eccl/libeccl.so", "libeccl.so.0", "eccl"),
+    ("src/topology/libeccl_topo.so", "libeccl_topo.so.0", "eccl_topo_"),
+]
 
 
 def output(*command: str) -> str:

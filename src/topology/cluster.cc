@@ -13,6 +13,14 @@ namespace {
 // Ethernet of 100 Gbit/s.
 constexpr double kUnknownInside = 20;
 constexpr double kUnknownNetwork = 12.5;
+constexpr int kMostDevices = 1024;
+constexpr std::int64_t kMostSlots = 1 << 20;
+
+std::vector<int> OnHost(const Topology& topology, PartKind kind, int host) {
+  std::vector<int> parts = topology.All(kind);
+  std::erase_if(parts, [&](int part) { return topology.Above(part, PartKind::kHost) != host; });
+  return parts;
+}
 
 double InsideLatency(Distance distance) {
   switch (distance) {
@@ -59,15 +67,9 @@ class Builder {
     return ties.empty() ? std::vector<int>(parts) : FindClusters(parts, ties, 0).of;
   }
 
-  std::vector<int> OnHost(PartKind kind, int host) const {
-    std::vector<int> parts = topology_.All(kind);
-    std::erase_if(parts, [&](int part) { return topology_.Above(part, PartKind::kHost) != host; });
-    return parts;
-  }
-
   base::Status AddHost(int host, int pod) {
     std::vector<int> devices;
-    if (options_.devices == 0) devices = OnHost(PartKind::kAccelerator, host);
+    if (options_.devices == 0) devices = OnHost(topology_, PartKind::kAccelerator, host);
     const int count = options_.devices > 0 ? options_.devices : static_cast<int>(devices.size());
     const std::string& name = topology_.parts[host].name;
     if (count == 0) {
@@ -177,7 +179,28 @@ LinkCost Cluster::Between(int slot_a, int slot_b) const {
 }
 
 base::Result<Cluster> ClusterFrom(const Topology& topology, const ClusterOptions& options) {
-  return Builder(topology, options).Build();
+  ClusterOptions chosen = options;
+  std::int64_t places = 0;
+  for (const int host : topology.All(PartKind::kHost)) {
+    places +=
+        options.devices > 0
+            ? options.devices
+            : static_cast<std::int64_t>(OnHost(topology, PartKind::kAccelerator, host).size());
+  }
+  if (options.copies == 0) {
+    chosen.copies = 1;
+    if (places > 0 && options.ranks > places) {
+      chosen.copies = static_cast<int>((options.ranks + places - 1) / places);
+    }
+  }
+  if (chosen.copies < 1 || options.devices < 0 || options.devices > kMostDevices ||
+      places > kMostSlots || chosen.copies > kMostSlots / std::max<std::int64_t>(places, 1)) {
+    return base::Status(base::Code::kInvalidArgument,
+                        "a cluster of " + std::to_string(chosen.copies) + " times " +
+                            std::to_string(places) +
+                            " cards cannot be: at most 1024 devices a host and 1048576 in all");
+  }
+  return Builder(topology, chosen).Build();
 }
 
 }  // namespace regatta::topology

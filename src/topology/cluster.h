@@ -53,13 +53,15 @@ struct Cluster {
 };
 
 struct ClusterOptions {
-  int copies = 1;   // of each host of the topology
+  int copies = 1;   // of each host of the topology; 0: as many as hold `ranks`
+  int ranks = 0;    // with `copies` 0
   int devices = 0;  // of each host instead of its accelerators; 0: these
   NetworkCost network;
 };
 
 // The hosts of `topology`. kFailedPrecondition where a host has no accelerator and `devices` does
-// not say how many ranks it is to have.
+// not say how many ranks it is to have; kInvalidArgument for negative numbers, more than 1,024
+// devices a host or more than 1,048,576 in all.
 base::Result<Cluster> ClusterFrom(const Topology& topology, const ClusterOptions& options = {});
 
 }  // namespace regatta::topology

@@ -49,21 +49,27 @@ base::Result<Topology> Detect() {
   return topology;
 }
 
-base::Result<Topology> ReadTopology(std::string_view text, const std::string& name) {
+TextFormat FormatOf(std::string_view text) {
   const std::size_t begin = text.find_first_not_of(" \t\r\n");
-  if (begin != text.npos && text[begin] == '{') {
-    BASE_ASSIGN_OR_RETURN(const base::Json json, base::ParseJson(text, {.bytes = kLargestJson}));
-    return FromJson(json, name);
+  if (begin != text.npos && text[begin] == '{') return TextFormat::kJson;
+  return FirstElement(text) == "system" ? TextFormat::kNccl : TextFormat::kHwloc;
+}
+
+base::Result<Topology> ReadTopology(std::string_view text, const std::string& name,
+                                    TextFormat format) {
+  if (format == TextFormat::kJson) {
+    auto json = base::ParseJson(text, {.bytes = kLargestJson});
+    if (json.ok()) return FromJson(*json, name);
+    return base::Status(json.status().code(), name + ": " + json.status().message());
   }
-  BASE_ASSIGN_OR_RETURN(Topology topology, FirstElement(text) == "system"
-                                               ? FromNcclXml(text, name)
-                                               : FromHwlocXml(text, name));
+  BASE_ASSIGN_OR_RETURN(Topology topology, format == TextFormat::kNccl ? FromNcclXml(text, name)
+                                                                       : FromHwlocXml(text, name));
   GuessRails(&topology);
   return topology;
 }
 
 base::Result<Topology> ReadTopologyFile(const std::string& path) {
-  BASE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path));
+  BASE_ASSIGN_OR_RETURN(const std::string text, base::ReadFile(path, kLargestJson));
   return ReadTopology(text, path);
 }
 

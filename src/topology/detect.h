@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstdint>
 #include <string>
 #include <string_view>
 
@@ -13,10 +14,18 @@ namespace regatta::topology {
 // without a GPU driver, and what NVML takes with one. Any thread.
 base::Result<Topology> Detect();
 
-// A description in one of three formats: our JSON, NCCL's topology XML, hwloc's XML. They are told
-// apart by how they begin ({, <system>, anything else). kInvalidArgument says what is wrong and
-// where in `name`; kOutOfRange for a limit of size.
-base::Result<Topology> ReadTopology(std::string_view text, const std::string& name);
+enum class TextFormat : std::uint8_t { kJson, kNccl, kHwloc };
+// By how a text begins: {, <system>, anything else.
+TextFormat FormatOf(std::string_view text);
+
+// A description of a machine or cluster: our JSON, NCCL's topology XML or hwloc's. NICs without a
+// rail get one by guess, but for our JSON, which says what it means. kInvalidArgument says what is
+// wrong and where in `name`; kOutOfRange for a limit of size.
+base::Result<Topology> ReadTopology(std::string_view text, const std::string& name,
+                                    TextFormat format);
+inline base::Result<Topology> ReadTopology(std::string_view text, const std::string& name) {
+  return ReadTopology(text, name, FormatOf(text));
+}
 // The same from a file; kNotFound when there is none.
 base::Result<Topology> ReadTopologyFile(const std::string& path);
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <array>
 #include <charconv>
+#include <cmath>
 
 #include "base/suggest.h"
 
@@ -13,6 +14,7 @@ constexpr double kMebibyte = 1 << 20;
 constexpr double kLayers = 32;
 constexpr double kMicroBatches = 16;
 constexpr int kMostRanks = 1 << 20;
+constexpr int kMostDimensions = 6;  // 720 orders
 
 struct Kind {
   const char* name;
@@ -65,6 +67,34 @@ int WorldSize(const Layout& layout) {
   int size = 1;
   for (const Dimension& dimension : layout) size *= dimension.size;
   return size;
+}
+
+base::Status CheckLayout(const Layout& layout) {
+  if (layout.empty()) return Wrong("", "has no dimension");
+  std::int64_t world = 1;
+  int several = 0;
+  for (std::size_t i = 0; i < layout.size(); ++i) {
+    const Dimension& one = layout[i];
+    if (one.name.empty()) return Wrong("", "is no name of a dimension");
+    for (std::size_t other = 0; other < i; ++other) {
+      if (layout[other].name == one.name) return Wrong(one.name, "is there twice");
+    }
+    if (one.size < 1 || one.size > kMostRanks) {
+      return Wrong(one.name, "has no size from 1 to " + std::to_string(kMostRanks));
+    }
+    if (one.pattern > Pattern::kPointToPoint) return Wrong(one.name, "has no known pattern");
+    if (!std::isfinite(one.bytes) || one.bytes < 0 || !std::isfinite(one.calls) || one.calls < 0) {
+      return Wrong(one.name, "sends bytes or calls that are no number from 0");
+    }
+    world *= one.size;
+    if (world > kMostRanks) {
+      return Wrong(one.name, "makes more than " + std::to_string(kMostRanks) + " ranks");
+    }
+    if (one.size > 1 && ++several > kMostDimensions) {
+      return Wrong(one.name, "makes more than six dimensions of several ranks");
+    }
+  }
+  return {};
 }
 
 base::Result<Layout> ParseLayout(std::string_view text) {

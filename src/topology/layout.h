@@ -28,6 +28,10 @@ using Layout = std::vector<Dimension>;
 
 int WorldSize(const Layout& layout);
 
+// kInvalidArgument for what cannot be: a dimension without a name or one that is there twice, sizes
+// below 1, traffic below 0, more than six dimensions of several ranks, more than 1,048,576 ranks.
+base::Status CheckLayout(const Layout& layout);
+
 // "tp=8,pp=2,dp=4". Names are tp (tensor), cp (context), ep (expert), sharding (also fsdp), dp
 // (data) and pp (pipeline), or the words in brackets; each at most once. What they send is that of
 // one step of a 7-billion-parameter model of 32 layers with 16 micro-batches of 4,096 tokens and

@@ -20,13 +20,8 @@ base::Result<topology::Topology> MachineOf(const Invocation& call) {
 // As many machines as the layout needs, unless the call says how many there are.
 base::Result<topology::Cluster> ClusterOf(const Invocation& call, int world_size) {
   BASE_ASSIGN_OR_RETURN(const topology::Topology machine, MachineOf(call));
-  topology::ClusterOptions options{.copies = call.hosts > 0 ? call.hosts : 1,
-                                   .devices = call.devices};
-  BASE_ASSIGN_OR_RETURN(topology::Cluster cluster, topology::ClusterFrom(machine, options));
-  const int places = static_cast<int>(cluster.slots.size());
-  if (call.hosts > 0 || world_size <= places) return cluster;
-  options.copies = (world_size + places - 1) / places;
-  return topology::ClusterFrom(machine, options);
+  return topology::ClusterFrom(
+      machine, {.copies = call.hosts, .ranks = world_size, .devices = call.devices});
 }
 
 }  // namespace
