@@ -5,9 +5,9 @@
  *
  * Model
  *   A communicator joins `size` ranks, numbered 0 .. size-1; a rank is a process or a thread. Every
- *   rank calls the same collectives in the same order with matching arguments. Buffers are host
- *   memory. There are no streams: a call returns when this rank's part is done, that is, when its
- *   send buffer may be reused and its receive buffer holds the result. Asynchronous calls return at
+ *   rank calls the same collectives in the same order with matching arguments. A call returns when
+ *   this rank's part is done, that is, when its send buffer may be reused and its receive buffer
+ *   holds the result, in host memory or on a device. Asynchronous calls return at
  *   once and give a request to wait for.
  *
  * Threads
@@ -26,6 +26,15 @@
  *   Counts are numbers of elements, never bytes; 0 is allowed everywhere (pointers may then be
  *   NULL), and all ranks still have to make the call. Buffers need no alignment. Send and receive
  *   buffer may be the same where a function says "in place"; any other overlap is undefined.
+ *
+ * Devices
+ *   Where ecclConfig_t or ECCL_DEVICE names a device, every buffer of this rank may be that
+ * device's memory or the host's, also send and receive buffer of one call; ranks may differ in all
+ * of that. A call waits for the work on its stream (ecclCommSetStream) and blocks as every other;
+ * when it returns, its result is in the device's memory. Where any rank has a device, large calls
+ * are cut into pieces of 4 MiB on all ranks, so that copies pass beside the exchange; last bits may
+ *   therefore differ from those of a communicator without devices, but not by where the buffers
+ * are. Compressed calls bring the whole tensor to the host. Lists of counts are always host memory.
  *
  * Results
  *   All ranks receive bit-identical results, and the same inputs on the same number of ranks with
@@ -50,16 +59,19 @@
  *                          hierarchical
  *   ECCL_TIMEOUT_MS        a call fails after so long without progress (default 600000)
  *   ECCL_INIT_TIMEOUT_MS   how long ranks may start apart (default 300000)
- *   ECCL_HOST              the address this rank tells others to reach it at
- *   ECCL_HOST_ID           ranks with different ones count as being on different hosts
- *   ECCL_SHM_RING_BYTES    size of one shared-memory ring, a power of two (default: 2 MiB, less
- * when more than four ranks share a host or the process has many communicators)
+ *   ECCL_DEVICE            where this rank's buffers may be besides host memory: cpu (default:
+ * nowhere else), or a device, such as cuda:0 ECCL_HOST              the address this rank tells
+ * others to reach it at ECCL_HOST_ID           ranks with different ones count as being on
+ * different hosts ECCL_SHM_RING_BYTES    size of one shared-memory ring, a power of two (default: 2
+ * MiB, less when more than four ranks share a host or the process has many communicators)
  *   ECCL_FLIGHT_RECORDS    a folder: a communicator that fails leaves a JSON file with its latest
  *                          calls, and what it knew of the other ranks, there
  */
 
 #include <stddef.h>
 #include <stdint.h>
+
+#include "regatta/device.h"
 
 #ifdef __cplusplus
 extern "C" {
@@ -169,18 +181,21 @@ typedef struct {
   const char* algorithm;   /* ECCL_ALGORITHM */
   const char* job_token;   /* ECCL_JOB_TOKEN */
   const char* host;        /* ECCL_HOST */
-  int64_t exact; /* ECCL_EXACT; 1: algorithms go by size alone, so that the same calls on the
-                    same hosts give the same bits in every run. Else those are tried that
-                    may be faster, and the fastest is kept */
+  int64_t exact;      /* ECCL_EXACT; 1: algorithms go by size alone, so that the same calls on the
+                         same hosts give the same bits in every run. Else those are tried that
+                         may be faster, and the fastest is kept */
+  const char* device; /* ECCL_DEVICE; "cpu", or a device by kind and number, "cuda:0", as
+                         regatta/device.h has them: buffers may then be its memory, too */
 } ecclConfig_t;
-#define ECCL_CONFIG_INITIALIZER {sizeof(ecclConfig_t), 0, 0, NULL, NULL, NULL, NULL, 0}
+#define ECCL_CONFIG_INITIALIZER {sizeof(ecclConfig_t), 0, 0, NULL, NULL, NULL, NULL, 0, NULL}
 
 /* What a communicator did last; see ecclCommGetLastOp. Strings live as long as the library. */
 typedef struct {
   uint64_t sequence;     /* 1 for the first collective of the communicator */
   const char* operation; /* "allreduce" */
   const char* algorithm; /* "ring", "doubling", "flat" (small, in shared memory), ... */
-  const char* transport; /* "shm", "tcp", "shm+tcp", "none" for one rank */
+  const char* transport; /* "shm", "tcp", "shm+tcp", "none" for one rank; with "+staging" behind
+                            it when this rank's values came from or went to its device */
   int64_t microseconds;  /* from call to return */
   const char* reason;    /* for the algorithm: "only one", "asked for", "exact", "size" (of the
                             data), "model" (of what the links cost), "trial" (others are tried as
@@ -252,6 +267,14 @@ ECCL_API ecclResult_t ecclCommDestroy(ecclComm_t comm);
 ECCL_API ecclResult_t ecclCommAbort(ecclComm_t comm);
 /* ecclSuccess in *state, or why the communicator has failed. Never waits. */
 ECCL_API ecclResult_t ecclCommGetAsyncError(ecclComm_t comm, ecclResult_t* state);
+/* Of a rank with a device: calls wait for the work that has been given to `stream` when they run
+ * (NULL, as at first: the device's default stream). It is the vendor's handle, a CUstream or
+ * cudaStream_t for CUDA. Any thread. ecclInvalidUsage when this rank has no device. */
+ECCL_API ecclResult_t ecclCommSetStream(ecclComm_t comm, void* stream);
+/* The device functions of a kind, "cuda", "sim" or a plug-in's (regatta/device.h), so that a
+ * program without the vendor's own library can allocate and copy. ecclInvalidArgument names the
+ * kinds there are. */
+ECCL_API ecclResult_t ecclGetDeviceApi(const char* kind, const regattaDeviceApi** api);
 /* Calls fail after so long without progress from now on, also one that waits at this moment.
  * `timeout_ms` is at least 1. Only this rank's: others keep theirs. */
 ECCL_API ecclResult_t ecclCommSetTimeout(ecclComm_t comm, int64_t timeout_ms);

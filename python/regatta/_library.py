@@ -23,6 +23,7 @@ class Config(ctypes.Structure):
         ("job_token", ctypes.c_char_p),
         ("host", ctypes.c_char_p),
         ("exact", ctypes.c_int64),
+        ("device", ctypes.c_char_p),
     ]
 
 
@@ -107,6 +108,7 @@ def load() -> ctypes.CDLL:
         "ecclCommUserRank": [comm, ctypes.POINTER(number)],
         "ecclCommGetAsyncError": [comm, ctypes.POINTER(number)],
         "ecclCommSetTimeout": [comm, ctypes.c_int64],
+        "ecclCommSetStream": [comm, pointer],
         "ecclCommSplit": [comm, number, number, ctypes.POINTER(comm), ctypes.POINTER(Config)],
         "ecclCommShrink": [
             comm,

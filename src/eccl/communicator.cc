@@ -1,5 +1,7 @@
 #include "eccl/communicator.h"
 
+#include <unistd.h>
+
 #include <algorithm>
 
 #include "base/fault.h"
@@ -53,6 +55,18 @@ std::size_t Total(const std::vector<Extent>& parts) {
 
 }  // namespace
 
+namespace {
+
+DeviceInfo DeviceOf(const device::Device* device) {
+  if (device == nullptr) return {};
+  DeviceInfo info{.name = device->name(), .identity = device->properties().uuid};
+  // A device that has no identity is known by its number, within its process.
+  if (info.identity.empty()) info.identity = std::to_string(getpid()) + "/" + info.name;
+  return info;
+}
+
+}  // namespace
+
 Communicator::Communicator(int rank, int size, const Options& options)
     : rank_(rank),
       size_(size),
@@ -71,6 +85,9 @@ base::Result<std::shared_ptr<Communicator>> Communicator::Join(int rank, int siz
                                                                base::UniqueFd listener,
                                                                const Options& options) {
   std::shared_ptr<Communicator> comm(new Communicator(rank, size, options));
+  if (!options.device.empty()) {
+    BASE_ASSIGN_OR_RETURN(comm->device_, device::Device::Open(options.device));
+  }
   BASE_RETURN_IF_ERROR(comm->Connect(id, std::move(listener)));
   return comm;
 }
@@ -81,6 +98,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   if (size_ == 1) {
     peers.channels.resize(1);
     peers.names.push_back(MakeHello(Hello::kJoin, 0, 1).Describe());
+    peers.devices = {DeviceOf(device_.get())};
     peers.hosts = {{0}};
     peers.places = {{}};
   } else {
@@ -100,6 +118,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
                                    .host = options_.host,
                                    .key = key,
                                    .ring_bytes = options_.ring_bytes,
+                                   .device = DeviceOf(device_.get()),
                                    .settings = options_.Choices(),
                                    .deadline = deadline};
     BASE_ASSIGN_OR_RETURN(peers, ConnectPeers(bootstrap.get(), &waiter_, peer_options));
@@ -108,6 +127,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   }
   listener_ = std::move(peers.listener);
   places_ = std::move(peers.places);
+  devices_ = std::move(peers.devices);
   health_ = std::make_unique<Health>(rank_, std::move(peers.names), [this] {
     waiter_.Wake();
     if (health_->failed()) RecordFailure();
@@ -117,6 +137,9 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   selector_ = std::make_unique<Selector>(rank_, size_, std::move(peers.hosts), options_.algorithm,
                                          options_.exact);
   executor_ = std::make_unique<Executor>(links_.get());
+  if (std::ranges::any_of(devices_, [](const DeviceInfo& one) { return !one.name.empty(); })) {
+    staging_ = std::make_unique<Staging>(device_, links_.get());
+  }
   if (Flat::Usable(peers.segments.size()) && options_.algorithm.empty()) {
     flat_ = std::make_unique<Flat>(links_.get(), std::move(peers.segments));
   }
@@ -163,31 +186,52 @@ Status Communicator::Collective(Call call) {
   if (health_->failed()) return Finish(descriptor, health_->failure(), start);
   health_->Enter(descriptor);
   REGATTA_FAULT("eccl.collective.enter");
-  const std::size_t bytes = std::max(Total(call.input_parts), Total(call.output_parts));
+  const base::Result<Made> made = staging_ == nullptr ? RunOnHost(&call) : RunInPieces(call);
+  if (!made.ok()) return Finish(descriptor, made.status(), start);
+  return Finish(descriptor, made->algorithm, Ticks() - made->ticks, made->why);
+}
+
+base::Result<Communicator::Made> Communicator::RunOnHost(Call* call) {
+  const std::uint64_t start = Ticks();
+  const OpDescriptor& descriptor = call->descriptor;
+  const std::size_t bytes = std::max(Total(call->input_parts), Total(call->output_parts));
   const Selector::Choice choice =
       selector_->Choose(descriptor.kind, static_cast<int>(descriptor.root), bytes);
   const Plan& plan = *choice.plan;
   if (descriptor.kind == OpKind::kAllReduce) {
     // Only now it is known into how many parts.
     const std::size_t width = SizeOf(descriptor.type);
-    call.input_parts = call.output_parts = Shares(descriptor.count, plan.program.parts, width);
+    for (auto* parts : {&call->input_parts, &call->output_parts}) {
+      const Extent whole = parts->front();
+      *parts = Shares(whole.bytes / width, plan.program.parts, width);
+      for (Extent& part : *parts) part.begin += whole.begin;
+    }
   }
-  Status status = executor_->Run(plan, call);
+  BASE_RETURN_IF_ERROR(executor_->Run(plan, *call));
   const std::uint64_t took = Ticks() - start;
-  if (status.ok() && choice.timed) status = Learn(descriptor, took);
-  if (!status.ok()) return Finish(descriptor, status, start);
-  return Finish(descriptor, plan.program.algorithm, Ticks() - took, choice.why);
+  if (choice.timed) BASE_RETURN_IF_ERROR(Learn(descriptor, took));
+  return Made{.algorithm = plan.program.algorithm, .why = choice.why, .ticks = took};
 }
 
 template <typename Run>
-Status Communicator::Small(OpDescriptor descriptor, Run run) {
+Status Communicator::Small(OpDescriptor descriptor, const SmallBuffers& buffers, Run run) {
   const std::lock_guard lock(call_mutex_);
   const std::uint64_t start = Ticks();
   descriptor.sequence = ++sequence_;
   if (health_->failed()) return Finish(descriptor, health_->failure(), start);
   health_->Enter(descriptor);
   REGATTA_FAULT("eccl.collective.enter");
-  const Status status = run(*flat_, descriptor);
+  Status status;
+  if (staging_ == nullptr) {
+    status = run(*flat_, descriptor, buffers.input, buffers.output);
+  } else {
+    staging_->Begin();
+    status =
+        staging_->RunOnWhole(buffers.input, buffers.input_bytes, buffers.output,
+                             buffers.output_bytes, [&](const std::byte* input, std::byte* output) {
+                               return run(*flat_, descriptor, input, output);
+                             });
+  }
   if (!status.ok()) return Finish(descriptor, status, start);
   return Finish(descriptor, "flat", start, "size");
 }
@@ -200,7 +244,7 @@ Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<c
     last_ = {.sequence = descriptor.sequence,
              .operation = NameOf(descriptor.kind),
              .algorithm = *result,
-             .transport = links_->transport_name(),
+             .transport = TransportName(),
              .why = why,
              .ticks = Ticks() - start};
     return Status();
@@ -221,9 +265,11 @@ Status Communicator::AllReduce(const void* send, void* receive, std::size_t coun
   const auto* input = static_cast<const std::byte*>(send);
   auto* output = static_cast<std::byte*>(receive);
   if (IsSmall(count * SizeOf(type))) {
-    return Small(descriptor, [&](Flat& flat, const OpDescriptor& call) {
-      return flat.AllReduce(call, input, output);
-    });
+    const std::size_t bytes = count * SizeOf(type);
+    return Small(descriptor, {input, bytes, output, bytes},
+                 [](Flat& flat, const OpDescriptor& call, const std::byte* in, std::byte* out) {
+                   return flat.AllReduce(call, in, out);
+                 });
   }
   const std::vector<Extent> whole = EqualParts(1, count, SizeOf(type));
   return Collective({.descriptor = descriptor,
@@ -242,9 +288,10 @@ Status Communicator::AllGather(const void* send, void* receive, std::span<const 
   const auto* input = static_cast<const std::byte*>(send);
   auto* output = static_cast<std::byte*>(receive);
   if (IsSmall(std::ranges::max(parts, {}, &Extent::bytes).bytes)) {
-    return Small(descriptor, [&](Flat& flat, const OpDescriptor& call) {
-      return flat.AllGather(call, input, output, parts);
-    });
+    return Small(descriptor, {input, own, output, Total(parts)},
+                 [&](Flat& flat, const OpDescriptor& call, const std::byte* in, std::byte* out) {
+                   return flat.AllGather(call, in, out, parts);
+                 });
   }
   return Collective({.descriptor = descriptor,
                      .input = input,
@@ -261,9 +308,11 @@ Status Communicator::ReduceScatter(const void* send, void* receive, std::size_t 
   const auto* input = static_cast<const std::byte*>(send);
   auto* output = static_cast<std::byte*>(receive);
   if (IsSmall(count * width * static_cast<std::size_t>(size_))) {
-    return Small(descriptor, [&](Flat& flat, const OpDescriptor& call) {
-      return flat.ReduceScatter(call, input, output);
-    });
+    const std::size_t bytes = count * width;
+    return Small(descriptor, {input, bytes * static_cast<std::size_t>(size_), output, bytes},
+                 [](Flat& flat, const OpDescriptor& call, const std::byte* in, std::byte* out) {
+                   return flat.ReduceScatter(call, in, out);
+                 });
   }
   return Collective({.descriptor = descriptor,
                      .input = input,
@@ -334,7 +383,11 @@ Status Communicator::AllToAll(const void* send, std::span<const std::size_t> sen
             .input_parts = Parts(send_counts, SizeOf(type)),
             .output_parts = Parts(receive_counts, SizeOf(type))};
   std::vector<std::byte> copy;
-  if (send == receive) {
+  bool on_device = false;
+  if (staging_ != nullptr) {
+    BASE_ASSIGN_OR_RETURN(on_device, staging_->OnDevice("sendbuff", send));
+  }
+  if (send == receive && !on_device) {
     copy.assign(call.input, call.input + Total(call.input_parts));
     call.input = copy.data();
   }
@@ -344,8 +397,10 @@ Status Communicator::AllToAll(const void* send, std::span<const std::size_t> sen
 Status Communicator::Barrier() {
   const OpDescriptor descriptor{.kind = OpKind::kBarrier, .type = ecclUint8};
   if (IsSmall(0)) {
-    return Small(descriptor,
-                 [](Flat& flat, const OpDescriptor& call) { return flat.Barrier(call); });
+    return Small(descriptor, {},
+                 [](Flat& flat, const OpDescriptor& call, const std::byte*, std::byte*) {
+                   return flat.Barrier(call);
+                 });
   }
   return Collective({.descriptor = descriptor, .input_parts = {{}}, .output_parts = {{}}});
 }

@@ -16,6 +16,7 @@
 #include "eccl/options.h"
 #include "eccl/peers.h"
 #include "eccl/select.h"
+#include "eccl/staging.h"
 #include "eccl/status_server.h"
 #include "eccl/types.h"
 
@@ -90,6 +91,11 @@ class Communicator {
   // docs/formats/eccl-status.md. Any thread; waits for nobody.
   std::string Describe(std::size_t calls) const;
 
+  // Any thread. kInvalidArgument, with `name`, for memory of a device that is not this rank's.
+  base::Status CheckPlace(const char* name, const void* address) const;
+  // The vendor's handle of the stream behind whose work calls begin. kFailedPrecondition without a
+  // device.
+  base::Status SetStream(void* stream);
   // Any thread; from now on, also for a call in progress.
   void SetTimeout(std::chrono::milliseconds timeout) { links_->SetTimeout(timeout); }
   // Calls that were submitted; one that is made while it is not idle belongs behind them.
@@ -109,9 +115,28 @@ class Communicator {
   // Runs one collective: gives it its number, picks a plan, runs it, and decides what a failure
   // means for the communicator.
   base::Status Collective(Call call);
-  // The same for a call so small that a program is not worth it: `run(flat, descriptor)` does it.
+  // The same for a call so small that a program is not worth it: `run(flat, descriptor, input,
+  // output)` does it, with buffers on the host.
+  struct SmallBuffers {
+    const std::byte* input = nullptr;
+    std::size_t input_bytes = 0;
+    std::byte* output = nullptr;
+    std::size_t output_bytes = 0;
+  };
   template <typename Run>
-  base::Status Small(OpDescriptor descriptor, Run run);
+  base::Status Small(OpDescriptor descriptor, const SmallBuffers& buffers, Run run);
+  // How a call, or a piece of one, was made.
+  struct Made {
+    const char* algorithm = "";
+    const char* why = "";
+    std::uint64_t ticks = 0;  // without what the tuner did behind it
+  };
+  base::Result<Made> RunOnHost(Call* call);
+  // staged.cc: in pieces, because some rank's values are on a device.
+  base::Result<Made> RunInPieces(const Call& call);
+  // In how many; the same on all ranks.
+  base::Result<Staging::Cut> CutOf(const Call& call);
+  const char* TransportName() const;
   bool IsSmall(std::size_t bytes) const { return flat_ != nullptr && flat_->Fits(bytes); }
   base::Status Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
                       std::uint64_t start, const char* why = "only one");
@@ -120,7 +145,9 @@ class Communicator {
   base::Status Probe(const OpDescriptor& call);
   // The time of one round in which this rank sends to `to` and receives from `from`.
   base::Result<LinkCost> ProbeRing(int to, int from);
-  base::Status AllReduceDoubles(const OpDescriptor& call, std::span<double> values, ecclRedOp_t op);
+  // `call`: what the ranks agree to be in.
+  base::Status AllReduceDoubles(const OpDescriptor& call, std::span<double> values, ecclRedOp_t op,
+                                OpKind kind = OpKind::kAllReduce);
 
   // Of the first failure, where the options want it. Over when it returns.
   void RecordFailure();
@@ -135,6 +162,9 @@ class Communicator {
   std::unique_ptr<Monitor> monitor_;
   std::unique_ptr<Selector> selector_;
   std::unique_ptr<Executor> executor_;
+  std::shared_ptr<const device::Device> device_;  // null: values are in host memory
+  std::vector<DeviceInfo> devices_;               // by rank
+  std::unique_ptr<Staging> staging_;              // null unless some rank has a device
   std::unique_ptr<Flat>
       flat_;  // null where not all ranks share memory, or another way is asked for
   base::UniqueFd listener_;

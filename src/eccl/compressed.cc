@@ -22,7 +22,21 @@ base::Status Communicator::AllReduceCompressed(const void* send, void* receive, 
   health_->Enter(descriptor);
   REGATTA_FAULT("eccl.collective.enter");
   World world{.links = links_.get(), .executor = executor_.get(), .selector = selector_.get()};
-  return Finish(descriptor, compressor->Run(&world, call), start);
+  if (staging_ == nullptr) return Finish(descriptor, compressor->Run(&world, call), start);
+  // Formats look at the whole tensor, so all of it comes to the host.
+  staging_->Begin();
+  const char* algorithm = "";
+  const std::size_t bytes = count * SizeOf(type);
+  const base::Status status =
+      staging_->RunOnWhole(call.input, bytes, call.output, bytes,
+                           [&](const std::byte* input, std::byte* output) -> base::Status {
+                             call.input = input;
+                             call.output = output;
+                             BASE_ASSIGN_OR_RETURN(algorithm, compressor->Run(&world, call));
+                             return base::Status();
+                           });
+  if (!status.ok()) return Finish(descriptor, status, start);
+  return Finish(descriptor, algorithm, start);
 }
 
 }  // namespace regatta::eccl

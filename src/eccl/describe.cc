@@ -33,11 +33,12 @@ void WriteCall(const CallLog::Entry& call, base::JsonWriter* json) {
   json->EndObject();
 }
 
-void WriteRank(const Health& health, int rank, base::JsonWriter* json) {
+void WriteRank(const Health& health, int rank, const DeviceInfo& device, base::JsonWriter* json) {
   const Health::Progress progress = health.ProgressOf(rank);
   json->BeginObject();
   json->Integer("rank", rank);
   json->Text("name", health.NameOf(rank));
+  if (!device.name.empty()) json->Text("device", device.name);
   json->Integer("sequence", static_cast<std::int64_t>(progress.call.sequence));
   if (progress.call.sequence > 0) json->Text("call", progress.call.ToString());
   if (!progress.site.empty()) json->Text("site", progress.site);
@@ -72,6 +73,7 @@ std::string Communicator::Describe(std::size_t calls) const {
   json.Integer("rank", rank_);
   json.Integer("size", size_);
   json.Text("transport", links_->transport_name());
+  if (device_ != nullptr) json.Text("device", device_->name());
   json.Text("state", status.ok() ? "ok" : "failed");
   if (!status.ok()) json.Text("why", status.message());
   json.Key("waiting_for");
@@ -85,7 +87,9 @@ std::string Communicator::Describe(std::size_t calls) const {
   json.EndArray();
   json.Key("ranks");
   json.BeginArray();
-  for (int rank = 0; rank < size_; ++rank) WriteRank(*health_, rank, &json);
+  for (int rank = 0; rank < size_; ++rank) {
+    WriteRank(*health_, rank, devices_[static_cast<std::size_t>(rank)], &json);
+  }
   json.EndArray();
   json.Key("links");
   json.BeginArray();

@@ -87,6 +87,7 @@ class Links {
   std::vector<Interest> Waiting() const;
   // Any thread.
   void SetTimeout(std::chrono::milliseconds timeout) { timeout_.store(timeout); }
+  std::chrono::milliseconds timeout() const { return timeout_.load(); }
 
   // "shm", "tcp", "shm+tcp"; "none" for one rank.
   const char* transport_name() const { return transport_name_; }

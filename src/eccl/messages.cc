@@ -1,4 +1,5 @@
 #include <array>
+#include <memory>
 #include <vector>
 
 #include "eccl/communicator.h"
@@ -16,6 +17,10 @@ struct Passage {
   std::array<std::byte, OpDescriptor::kWireBytes> head{};
   std::size_t head_moved = 0;
   std::size_t body_moved = 0;
+  // Of a message from or to this rank's device.
+  bool on_device = false;
+  std::unique_ptr<Staging::Outgoing> outgoing;
+  std::unique_ptr<Staging::Incoming> incoming;
 
   std::size_t bytes() const { return transfer->count * SizeOf(transfer->type); }
   bool over() const { return head_moved == head.size() && body_moved == bytes(); }
@@ -54,8 +59,9 @@ base::Result<bool> MoveIn(Channel* channel, std::span<std::byte> data, std::size
 
 class Exchange {
  public:
-  Exchange(Links* links, std::vector<Passage> passages)
-      : links_(links), passages_(std::move(passages)) {
+  // `staging` may be null where no passage is of a device.
+  Exchange(Links* links, Staging* staging, std::vector<Passage> passages)
+      : links_(links), staging_(staging), passages_(std::move(passages)) {
     for (std::size_t i = 0; i < passages_.size(); ++i) {
       LaneOf(*passages_[i].transfer).queue.push_back(i);
     }
@@ -113,10 +119,66 @@ class Exchange {
     Channel* channel = links_->channel(transfer.peer);
     base::Result<bool> done = MoveOut(channel, passage->head, &passage->head_moved, moved);
     if (done.ok() && *done) {
-      done = MoveOut(channel, {transfer.from, passage->bytes()}, &passage->body_moved, moved);
+      done = passage->on_device
+                 ? MoveFromDevice(channel, passage, moved)
+                 : MoveOut(channel, {transfer.from, passage->bytes()}, &passage->body_moved, moved);
     }
-    if (!done.ok()) return links_->LostChannel(transfer.peer, done.status());
+    if (!done.ok()) return Lost(transfer.peer, done.status());
     return done;
+  }
+
+  // A device's failure is this rank's own; everything else is about the peer.
+  Status Lost(int peer, const Status& why) {
+    return device_failed_ ? why : links_->LostChannel(peer, why);
+  }
+
+  base::Result<bool> MoveFromDevice(Channel* channel, Passage* passage, bool* moved) {
+    const Transfer& transfer = *passage->transfer;
+    const std::size_t bytes = passage->bytes();
+    if (passage->outgoing == nullptr && passage->body_moved < bytes) {
+      passage->outgoing = std::make_unique<Staging::Outgoing>(staging_, transfer.from, bytes);
+    }
+    while (passage->body_moved < bytes) {
+      auto ready = passage->outgoing->From(passage->body_moved);
+      if (!ready.ok()) return DeviceFailed(ready.status());
+      BASE_ASSIGN_OR_RETURN(const std::size_t sent, channel->TrySend(*ready));
+      if (sent == 0) return false;
+      passage->body_moved += sent;
+      *moved = true;
+      if (passage->body_moved == bytes) channel->EndSend();
+    }
+    passage->outgoing.reset();
+    return true;
+  }
+
+  base::Result<bool> MoveToDevice(Channel* channel, Passage* passage, bool* moved) {
+    const Transfer& transfer = *passage->transfer;
+    const std::size_t bytes = passage->bytes();
+    if (passage->incoming == nullptr && passage->body_moved < bytes) {
+      passage->incoming = std::make_unique<Staging::Incoming>(staging_, transfer.to, bytes);
+    }
+    while (passage->body_moved < bytes) {
+      auto room = passage->incoming->RoomFrom(passage->body_moved);
+      if (!room.ok()) return DeviceFailed(room.status());
+      BASE_ASSIGN_OR_RETURN(const std::size_t got, channel->TryReceive(*room));
+      if (got == 0) return false;
+      passage->body_moved += got;
+      *moved = true;
+      if (passage->body_moved == bytes) channel->EndReceive();
+      const Status copied = passage->incoming->Arrived(passage->body_moved);
+      if (!copied.ok()) return DeviceFailed(copied);
+    }
+    if (passage->incoming != nullptr) {
+      const Status there = passage->incoming->Finish();
+      if (!there.ok()) return DeviceFailed(there);
+    }
+    passage->incoming.reset();
+    return true;
+  }
+
+  Status DeviceFailed(const Status& why) {
+    device_failed_ = true;
+    return why;
   }
 
   base::Result<bool> Take(Passage* passage, bool* moved) {
@@ -126,9 +188,11 @@ class Exchange {
     base::Result<bool> done = MoveIn(channel, passage->head, &passage->head_moved, moved);
     if (done.ok() && *done) {
       if (!has_head) BASE_RETURN_IF_ERROR(Compare(*passage));
-      done = MoveIn(channel, {transfer.to, passage->bytes()}, &passage->body_moved, moved);
+      done = passage->on_device
+                 ? MoveToDevice(channel, passage, moved)
+                 : MoveIn(channel, {transfer.to, passage->bytes()}, &passage->body_moved, moved);
     }
-    if (!done.ok()) return links_->LostChannel(transfer.peer, done.status());
+    if (!done.ok()) return Lost(transfer.peer, done.status());
     return done;
   }
 
@@ -141,6 +205,8 @@ class Exchange {
   }
 
   Links* links_;
+  Staging* staging_;
+  bool device_failed_ = false;
   std::vector<Passage> passages_;
   std::vector<Lane> lanes_;
   std::size_t failed_ = static_cast<std::size_t>(-1);
@@ -169,9 +235,25 @@ Status Communicator::Exchange(std::span<const Transfer> transfers, std::size_t* 
   health_->Enter(first, transfers.front().peer);
   std::vector<OpDescriptor> descriptors;
   for (const Passage& passage : passages) descriptors.push_back(passage.descriptor);
-  eccl::Exchange exchange(links_.get(), std::move(passages));
+  bool any_on_device = false;
+  for (std::size_t i = 0; staging_ != nullptr && i < passages.size(); ++i) {
+    const Transfer& transfer = transfers[i];
+    const auto on_device = transfer.sending ? staging_->OnDevice("sendbuff", transfer.from)
+                                            : staging_->OnDevice("recvbuff", transfer.to);
+    if (!on_device.ok()) return Finish(descriptors[i], on_device.status(), start);
+    passages[i].on_device = *on_device;
+    any_on_device = any_on_device || *on_device;
+  }
+  if (staging_ != nullptr) staging_->Begin();
+  if (any_on_device) {
+    if (const Status begun = staging_->BeginMessages(); !begun.ok()) {
+      return Finish(first, begun, start);
+    }
+  }
+  eccl::Exchange exchange(links_.get(), staging_.get(), std::move(passages));
   const Status status = exchange.Run();
   if (status.ok()) return Finish(first, "direct", start);
+  if (any_on_device) staging_->Settle();
   *failed = exchange.failed();
   return Finish(descriptors[*failed], status, start);
 }

@@ -88,6 +88,8 @@ base::Result<Options> ReadOptions(const ecclConfig_t* given) {
   options.job_token = Setting(config.job_token, "ECCL_JOB_TOKEN");
   options.host = Setting(config.host, "ECCL_HOST");
   options.host_id = FromEnvironment("ECCL_HOST_ID");
+  options.device = Setting(config.device, "ECCL_DEVICE");
+  if (options.device == "cpu") options.device.clear();
   options.flight_record_folder = FromEnvironment("ECCL_FLIGHT_RECORDS");
   const std::string transport = Setting(config.transport, "ECCL_TRANSPORT");
   if (transport == "shm") {

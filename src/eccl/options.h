@@ -20,6 +20,7 @@ struct Options {
   std::string job_token;
   std::string host;
   std::string host_id;
+  std::string device;                // "cuda:0"; "": values are in host memory
   std::string flight_record_folder;  // "": no records
   std::size_t ring_bytes =
       0;  // of one shared-memory ring, a power of two; 0: by how many there are

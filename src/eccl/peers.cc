@@ -88,6 +88,8 @@ class Connector {
     writer.Text(MakeHello(Hello::kPayload, options_.rank, options_.size).Describe());
     writer.Text(boot_id.ok() ? *boot_id : "").Text(options_.host_id);
     writer.Text(options_.settings);
+    writer.Text(options_.device.name).Text(options_.device.identity);
+    writer.Text(options_.device.library);
     const bool may_tcp = options_.transport != TransportChoice::kShm;
     writer.U8(may_shm ? 1 : 0).U8(may_tcp ? 1 : 0).Text(address);
     writer.U32(listener_.valid() ? LocalPort(listener_.get()) : 0);
@@ -99,12 +101,17 @@ class Connector {
       endpoint.boot_id = reader.Text();
       endpoint.host_id = reader.Text();
       endpoint.settings = reader.Text();
+      DeviceInfo device;
+      device.name = reader.Text();
+      device.identity = reader.Text();
+      device.library = reader.Text();
       endpoint.may_shm = reader.U8() != 0;
       endpoint.may_tcp = reader.U8() != 0;
       endpoint.address = reader.Text();
       endpoint.port = static_cast<std::uint16_t>(reader.U32());
       if (!reader.ok()) return Status(Code::kDataLoss, "a rank sent a malformed endpoint");
       peers_.names.push_back(endpoint.name);
+      peers_.devices.push_back(std::move(device));
       // Rank 0 does not know how others see it; they do.
       if (endpoint.address.empty()) endpoint.address = bootstrap_->hub_address();
       if (endpoint.address.empty()) endpoint.address = bootstrap_->local_address();

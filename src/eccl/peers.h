@@ -14,6 +14,13 @@ namespace regatta::eccl {
 
 enum class TransportChoice { kAuto, kShm, kTcp };
 
+// Where a rank's values are.
+struct DeviceInfo {
+  std::string name;      // "cuda:0", as the rank itself calls it; "": in host memory
+  std::string identity;  // the same for two ranks only when they use one device; "" unknown
+  std::string library;   // of collectives between devices of its kind, with version; "": none
+};
+
 struct PeerOptions {
   int rank = 0;
   int size = 1;
@@ -22,7 +29,8 @@ struct PeerOptions {
   std::string host;     // what peers should reach this rank at; "": found out
   std::string key;
   std::size_t ring_bytes = 0;  // as in Options
-  std::string settings;        // "NAME=value ...": has to be the same on every rank
+  DeviceInfo device;
+  std::string settings;  // "NAME=value ...": has to be the same on every rank
   Deadline deadline;
 };
 
@@ -35,6 +43,7 @@ struct MeetingPlace {
 struct Peers {
   std::vector<std::unique_ptr<Channel>> channels;  // by rank; null for this rank
   std::vector<std::string> names;                  // by rank: "rank 3 (host web-1, pid 4242)"
+  std::vector<DeviceInfo> devices;                 // by rank
   std::vector<std::vector<int>> hosts;             // ranks by host, as the lowest rank comes
   // This rank's listener stays open, so that its peers can meet there for another communicator.
   base::UniqueFd listener;

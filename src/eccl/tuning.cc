@@ -94,11 +94,11 @@ base::Result<LinkCost> Communicator::ProbeRing(int to, int from) {
 }
 
 Status Communicator::AllReduceDoubles(const OpDescriptor& call, std::span<double> values,
-                                      ecclRedOp_t op) {
+                                      ecclRedOp_t op, OpKind kind) {
   if (doubling_ == nullptr) doubling_ = std::make_unique<Plan>(DoublingAllReduce(rank_, size_));
   auto* data = reinterpret_cast<std::byte*>(values.data());
   const std::vector<Extent> whole = {{0, values.size_bytes()}};
-  return executor_->Run(*doubling_, {.descriptor = {.kind = OpKind::kAllReduce,
+  return executor_->Run(*doubling_, {.descriptor = {.kind = kind,
                                                     .type = ecclFloat64,
                                                     .op = op,
                                                     .count = values.size(),

@@ -4,6 +4,8 @@
 #include <cstdio>
 #include <cstring>
 #include <iterator>
+#include <mutex>
+#include <set>
 
 namespace regatta::eccl {
 namespace {
@@ -39,6 +41,14 @@ bool IsInteger(ecclDataType_t type) {
 }
 bool IsBitwise(ecclRedOp_t op) { return op == ecclBand || op == ecclBor || op == ecclBxor; }
 const char* NameOf(ecclRedOp_t op) { return IsValid(op) ? kOps[op] : "?"; }
+
+const char* LastingText(const std::string& text) {
+  static std::mutex mutex;
+  // Never freed: a caller may still hold a text when the process ends.
+  static auto* texts = new std::set<std::string>();
+  const std::lock_guard lock(mutex);
+  return texts->insert(text).first->c_str();
+}
 
 const char* NameOf(OpKind kind) {
   const auto index = static_cast<unsigned>(kind);

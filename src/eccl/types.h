@@ -17,6 +17,9 @@ const char* NameOf(ecclWireFormat_t format);
 bool IsInteger(ecclDataType_t type);
 bool IsBitwise(ecclRedOp_t op);
 
+// The same text, for as long as the library is there. There may only be few of them.
+const char* LastingText(const std::string& text);
+
 enum class OpKind : std::uint8_t {
   kAllReduce = 1,
   kAllGather,

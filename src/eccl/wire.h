@@ -16,7 +16,7 @@ namespace regatta::eccl {
 using Clock = std::chrono::steady_clock;
 using Deadline = Clock::time_point;
 
-inline constexpr std::uint16_t kWireVersion = 5;
+inline constexpr std::uint16_t kWireVersion = 6;
 inline constexpr std::size_t kHeaderBytes = 12;
 // Of a frame from a peer that has not proved itself, and from one that has.
 inline constexpr std::size_t kMaxHelloBytes = 2048;

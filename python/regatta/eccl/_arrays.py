@@ -32,15 +32,18 @@ _TORCH_NAMES = {
 def describe(array: Any) -> tuple[int, int, DataType]:
     """Address, number of elements and type of an array."""
     if hasattr(array, "data_ptr"):
-        if array.device.type != "cpu":
-            raise ValueError(f"libeccl needs CPU tensors; this one is on {array.device}")
+        if array.device.type not in ("cpu", "cuda"):
+            raise ValueError(f"libeccl has no devices like {array.device}")
         if not array.is_contiguous():
             raise ValueError("the tensor is not contiguous; pass tensor.contiguous()")
         kind = _TORCH_NAMES.get(str(array.dtype))
         if kind is None:
             raise TypeError(f"libeccl has no type for {array.dtype}")
         return array.data_ptr(), array.numel(), kind
-    interface = getattr(array, "__array_interface__", None)
+    # Of cupy, numba and others, where the elements are on a device.
+    interface = getattr(array, "__cuda_array_interface__", None)
+    if interface is None:
+        interface = getattr(array, "__array_interface__", None)
     if interface is None:
         raise TypeError(f"neither an array nor a tensor: {type(array).__name__}")
     if interface.get("strides") is not None:
@@ -52,6 +55,17 @@ def describe(array: Any) -> tuple[int, int, DataType]:
     for extent in interface["shape"]:
         count *= extent
     return interface["data"][0], count, _NAMES[name]
+
+
+def refuse_devices(arrays: tuple[Any, ...]) -> None:
+    """Raise for memory that a communicator without a device would read as the host's."""
+    for array in arrays:
+        where = getattr(array, "device", None)
+        if getattr(where, "type", "cpu") != "cpu" or hasattr(array, "__cuda_array_interface__"):
+            raise ValueError(
+                "the array is on a device, and this communicator has none; "
+                'make it with device="cuda:0"'
+            )
 
 
 def pair(send: Any, receive: Any) -> tuple[tuple[int, int], tuple[int, int], DataType]:

@@ -1,12 +1,14 @@
 """One rank's end of a communicator."""
 
 import ctypes
+import os
 from collections.abc import Iterable
 from types import TracebackType
 from typing import Any, TypedDict, Unpack
 
 from regatta import _library
 from regatta.eccl import _group, _request, _sites
+from regatta.eccl._arrays import refuse_devices
 from regatta.eccl._calls import Calls
 from regatta.eccl._identity import get_unique_id, unique_id_from_environment
 from regatta.eccl._request import Request
@@ -23,30 +25,42 @@ class Options(TypedDict, total=False):
     job_token: str | None
     host: str | None
     exact: bool
+    device: str | None
 
 
 def _config(options: Options) -> _library.Config:
-    texts = (options.get(name) for name in ("transport", "algorithm", "job_token", "host"))
+    names = ("transport", "algorithm", "job_token", "host", "device")
+    texts = {name: options.get(name) for name in names}
+    coded = {name: text.encode() for name, text in texts.items() if isinstance(text, str)}
     return _library.Config(
-        ctypes.sizeof(_library.Config),
-        options.get("timeout_ms", 0),
-        options.get("init_timeout_ms", 0),
-        *(text.encode() if isinstance(text, str) else None for text in texts),
-        options.get("exact", False),
+        size=ctypes.sizeof(_library.Config),
+        timeout_ms=options.get("timeout_ms", 0),
+        init_timeout_ms=options.get("init_timeout_ms", 0),
+        exact=options.get("exact", False),
+        **coded,
     )
+
+
+def _device(options: Options) -> str:
+    """Return the device that libeccl takes; "" for the host."""
+    device = options.get("device") or os.environ.get("ECCL_DEVICE", "")
+    return "" if device == "cpu" else device
 
 
 class Submitter(Calls[Request]):
     """The calls of a communicator, submitted; as ``communicator.submit``."""
 
-    def __init__(self, rank: int, size: int, handle: int) -> None:
+    def __init__(self, rank: int, size: int, handle: int, device: str) -> None:
         self.rank = rank
         self.size = size
+        self._device = device
         self._library = _library.load()
         self._handle = handle
 
     def _make(self, function: str, arguments: tuple[Any, ...], keep: tuple[Any, ...]) -> Request:
         _sites.mark()
+        if not self._device:
+            refuse_devices(keep)
         handle = ctypes.c_void_p()
         submit = getattr(self._library, function + "Async")
         check(submit(*arguments, self._handle, ctypes.byref(handle)))
@@ -64,7 +78,7 @@ class Communicator(Calls[None]):
         This rank and the number of ranks.
     unique_id : UniqueId, optional
         Where to meet; from the environment when left out.
-    timeout_ms, init_timeout_ms, transport, algorithm, job_token, host, exact
+    timeout_ms, init_timeout_ms, transport, algorithm, job_token, host, exact, device
         As in ``ecclConfig_t``; left out, they come from the environment.
 
     ``submit`` has the same calls, which return a `Request` at once: they run in the order in which
@@ -94,28 +108,30 @@ class Communicator(Calls[None]):
                 ctypes.byref(handle), size, raw, rank, ctypes.byref(config)
             )
         )
-        self._adopt(handle, rank, size)
+        self._adopt(handle, rank, size, _device(options))
 
-    def _adopt(self, handle: ctypes.c_void_p, rank: int, size: int) -> None:
+    def _adopt(self, handle: ctypes.c_void_p, rank: int, size: int, device: str) -> None:
+        self._device = device
         self._library = _library.load()
         self._handle = handle.value
         self.rank = rank
         self.size = size
-        self.submit = Submitter(rank, size, handle.value or 0)
+        self.submit = Submitter(rank, size, handle.value or 0, device)
 
-    @classmethod
-    def _made(cls, handle: ctypes.c_void_p) -> "Communicator":
+    def _made(self, handle: ctypes.c_void_p, options: Options) -> "Communicator":
         """Cover a communicator that libeccl has made of another one."""
-        made = cls.__new__(cls)
+        made = self.__class__.__new__(self.__class__)
         library = _library.load()
         rank, size = ctypes.c_int(), ctypes.c_int()
         check(library.ecclCommUserRank(handle, ctypes.byref(rank)))
         check(library.ecclCommCount(handle, ctypes.byref(size)))
-        made._adopt(handle, rank.value, size.value)
+        made._adopt(handle, rank.value, size.value, _device(options) if options else self._device)
         return made
 
     def _make(self, function: str, arguments: tuple[Any, ...], keep: tuple[Any, ...]) -> None:
         _sites.mark()
+        if not self._device:
+            refuse_devices(keep)
         check(getattr(self._library, function)(*arguments, self._handle))
         _group.keep_in_group(keep)
 
@@ -166,7 +182,7 @@ class Communicator(Calls[None]):
                 _given(options),
             )
         )
-        return self._made(made) if made.value else None
+        return self._made(made, options) if made.value else None
 
     def shrink(self, excluded: Iterable[int], **options: Unpack[Options]) -> "Communicator":
         """Make a communicator of the ranks that are not excluded; this one may have failed.
@@ -185,7 +201,7 @@ class Communicator(Calls[None]):
                 _given(options),
             )
         )
-        return self._made(made)
+        return self._made(made, options)
 
     def unique_id(self) -> UniqueId:
         """Make the id for `grow`, on rank 0, and listen there."""
@@ -210,7 +226,7 @@ class Communicator(Calls[None]):
                 self._handle, size, raw, -1, ctypes.byref(made), _given(options)
             )
         )
-        return self._made(made)
+        return self._made(made, options)
 
     def lost_ranks(self) -> list[int]:
         """Return the ranks whose processes are gone, as far as this rank has heard."""
@@ -230,6 +246,14 @@ class Communicator(Calls[None]):
     def set_timeout(self, timeout_ms: int) -> None:
         """Let calls fail after so long without progress; also one that waits at this moment."""
         check(self._library.ecclCommSetTimeout(self._handle, timeout_ms))
+
+    def set_stream(self, stream: int) -> None:
+        """Let calls wait for the work on a stream of this rank's device, given by its handle.
+
+        For torch that is ``torch.cuda.current_stream().cuda_stream``. At first calls wait for the
+        default stream.
+        """
+        check(self._library.ecclCommSetStream(self._handle, stream))
 
     def last_op(self) -> OpInfo:
         """Return what ended well last."""

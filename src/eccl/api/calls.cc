@@ -28,8 +28,10 @@ Status CheckOp(ecclRedOp_t op, ecclDataType_t type) {
       std::string("op ") + NameOf(op) + " combines bits of integers; datatype is " + NameOf(type));
 }
 
-Status CheckBuffer(const char* name, const void* buffer, std::size_t count) {
-  if (buffer != nullptr || count == 0) return Status();
+Status CheckBuffer(const Communicator& comm, const char* name, const void* buffer,
+                   std::size_t count) {
+  if (count == 0) return Status();
+  if (buffer != nullptr) return comm.CheckPlace(name, buffer);
   return Status(Code::kInvalidArgument,
                 std::string(name) + " is NULL, but count is " + std::to_string(count));
 }
@@ -66,30 +68,30 @@ Status CheckRank(const char* name, int rank, int size) {
                                             "; ranks go from 0 to " + std::to_string(size - 1));
 }
 
-Status AllReduceCall::Check(const Communicator&) {
+Status AllReduceCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckOp(op, type));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, count));
-  return CheckBuffer("recvbuff", receive, count);
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
+  return CheckBuffer(comm, "recvbuff", receive, count);
 }
 
-Status AllReduceCompressedCall::Check(const Communicator&) {
+Status AllReduceCompressedCall::Check(const Communicator& comm) {
   compressor = FindCompressor(handle);
   if (compressor == nullptr) return NoCompressor();
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckOp(op, type));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, count));
-  return CheckBuffer("recvbuff", receive, count);
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
+  return CheckBuffer(comm, "recvbuff", receive, count);
 }
 
 Status AllGatherCall::Check(const Communicator& comm) {
   const auto parts = static_cast<std::size_t>(comm.size());
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckCount(count, parts, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, count));
-  BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", receive, count));
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "recvbuff", receive, count));
   counts.assign(parts, count);
   return Status();
 }
@@ -97,8 +99,8 @@ Status AllGatherCall::Check(const Communicator& comm) {
 Status AllGatherVCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_ASSIGN_OR_RETURN(const std::size_t sum, SumOf("counts", list, comm.size(), type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, list[comm.rank()]));
-  BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", receive, sum));
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, list[comm.rank()]));
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "recvbuff", receive, sum));
   counts.assign(list, list + comm.size());
   return Status();
 }
@@ -107,16 +109,16 @@ Status ReduceScatterCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckOp(op, type));
   BASE_RETURN_IF_ERROR(CheckCount(count, static_cast<std::size_t>(comm.size()), type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, count));
-  return CheckBuffer("recvbuff", receive, count);
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
+  return CheckBuffer(comm, "recvbuff", receive, count);
 }
 
 Status BroadcastCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckRank("root", root, comm.size()));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  if (comm.rank() == root) BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, count));
-  return CheckBuffer("recvbuff", receive, count);
+  if (comm.rank() == root) BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
+  return CheckBuffer(comm, "recvbuff", receive, count);
 }
 
 Status ReduceCall::Check(const Communicator& comm) {
@@ -124,32 +126,32 @@ Status ReduceCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckOp(op, type));
   BASE_RETURN_IF_ERROR(CheckRank("root", root, comm.size()));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, count));
-  return comm.rank() == root ? CheckBuffer("recvbuff", receive, count) : Status();
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
+  return comm.rank() == root ? CheckBuffer(comm, "recvbuff", receive, count) : Status();
 }
 
 Status GatherCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckRank("root", root, comm.size()));
   BASE_RETURN_IF_ERROR(CheckCount(count, static_cast<std::size_t>(comm.size()), type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, count));
-  return comm.rank() == root ? CheckBuffer("recvbuff", receive, count) : Status();
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
+  return comm.rank() == root ? CheckBuffer(comm, "recvbuff", receive, count) : Status();
 }
 
 Status ScatterCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckRank("root", root, comm.size()));
   BASE_RETURN_IF_ERROR(CheckCount(count, static_cast<std::size_t>(comm.size()), type));
-  if (comm.rank() == root) BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, count));
-  return CheckBuffer("recvbuff", receive, count);
+  if (comm.rank() == root) BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
+  return CheckBuffer(comm, "recvbuff", receive, count);
 }
 
 Status AllToAllCall::Check(const Communicator& comm) {
   const auto parts = static_cast<std::size_t>(comm.size());
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckCount(count, parts, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, count));
-  BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", receive, count));
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "recvbuff", receive, count));
   counts.assign(parts, count);
   return Status();
 }
@@ -158,8 +160,8 @@ Status AllToAllVCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_ASSIGN_OR_RETURN(const std::size_t out, SumOf("sendcounts", send_list, comm.size(), type));
   BASE_ASSIGN_OR_RETURN(const std::size_t in, SumOf("recvcounts", receive_list, comm.size(), type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, out));
-  BASE_RETURN_IF_ERROR(CheckBuffer("recvbuff", receive, in));
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, out));
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "recvbuff", receive, in));
   if (send_list[comm.rank()] != receive_list[comm.rank()]) {
     return Status(Code::kInvalidArgument, "sendcounts and recvcounts differ for this rank itself");
   }
@@ -172,14 +174,14 @@ Status SendCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckPeer("peer", peer, comm));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  return CheckBuffer("sendbuff", send, count);
+  return CheckBuffer(comm, "sendbuff", send, count);
 }
 
 Status RecvCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckPeer("peer", peer, comm));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  return CheckBuffer("recvbuff", receive, count);
+  return CheckBuffer(comm, "recvbuff", receive, count);
 }
 
 Status SendRecvCall::Check(const Communicator& comm) {
@@ -188,8 +190,8 @@ Status SendRecvCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckPeer("recvpeer", from, comm));
   BASE_RETURN_IF_ERROR(CheckCount(send_count, 1, type));
   BASE_RETURN_IF_ERROR(CheckCount(receive_count, 1, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer("sendbuff", send, send_count));
-  return CheckBuffer("recvbuff", receive, receive_count);
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, send_count));
+  return CheckBuffer(comm, "recvbuff", receive, receive_count);
 }
 
 }  // namespace regatta::eccl

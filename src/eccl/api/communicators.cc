@@ -2,6 +2,7 @@
 #include <thread>
 
 #include "base/random.h"
+#include "device/kinds.h"
 #include "eccl/api/checks.h"
 #include "eccl/api/guard.h"
 
@@ -249,6 +250,23 @@ ecclResult_t ecclCommSetTimeout(ecclComm_t comm, int64_t timeout_ms) {
                     "timeout_ms is " + std::to_string(timeout_ms) + ", less than 1");
     }
     found.SetTimeout(std::chrono::milliseconds(timeout_ms));
+    return Status();
+  });
+}
+
+ecclResult_t ecclCommSetStream(ecclComm_t comm, void* stream) {
+  return WithComm(comm, [&](Communicator& found) { return found.SetStream(stream); });
+}
+
+ecclResult_t ecclGetDeviceApi(const char* kind, const regattaDeviceApi** api) {
+  return Guarded([&]() -> Status {
+    if (kind == nullptr) return Status(Code::kInvalidArgument, "kind is NULL");
+    if (api == nullptr) return Status(Code::kInvalidArgument, "api is NULL");
+    *api = nullptr;
+    auto found = regatta::device::FindKind(kind);
+    // There being none is about the argument, as for a rank that is none.
+    if (!found.ok()) return Status(Code::kInvalidArgument, found.status().message());
+    *api = *found;
     return Status();
   });
 }

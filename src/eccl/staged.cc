@@ -1,0 +1,93 @@
+// Calls of a communicator of which some rank's values are on a device: cut into pieces that all
+// ranks know, each made in host memory.
+
+#include <algorithm>
+#include <array>
+
+#include "eccl/communicator.h"
+#include "eccl/ticks.h"
+
+namespace regatta::eccl {
+namespace {
+
+using base::Code;
+using base::Status;
+
+std::size_t Longest(const Call& call) {
+  std::size_t longest = 0;
+  for (const auto* parts : {&call.input_parts, &call.output_parts}) {
+    for (const Extent& part : *parts) longest = std::max(longest, part.bytes);
+  }
+  return longest;
+}
+
+// Each element of the result is made of those at the same place.
+bool IsElementWise(OpKind kind) {
+  return kind == OpKind::kAllReduce || kind == OpKind::kReduce || kind == OpKind::kBroadcast;
+}
+
+}  // namespace
+
+base::Result<Staging::Cut> Communicator::CutOf(const Call& call) {
+  const OpKind kind = call.descriptor.kind;
+  const bool is_root = static_cast<int>(call.descriptor.root) == rank_;
+  const bool from_root = kind == OpKind::kBroadcast || kind == OpKind::kScatter;
+  const bool to_root = kind == OpKind::kReduce || kind == OpKind::kGather;
+  Staging::Cut cut{.piece_bytes = Staging::kPieceBytes,
+                   .pieces = 1,
+                   .reads = kind != OpKind::kBarrier && (!from_root || is_root),
+                   .writes = kind != OpKind::kBarrier && (!to_root || is_root),
+                   .in_place = IsElementWise(kind)};
+  if (!IsElementWise(kind)) {
+    // A piece of every part is in memory at the same time. Whole elements, whole lines of cache.
+    constexpr std::size_t kLeast = 4u << 10;
+    cut.piece_bytes = std::max(kLeast, cut.piece_bytes / static_cast<std::size_t>(size_) / 64 * 64);
+  }
+  // What the root broadcasts is in its place already.
+  if (kind == OpKind::kBroadcast && is_root && call.input == call.output) cut.writes = false;
+  std::size_t longest = Longest(call);
+  if (kind == OpKind::kAllToAll && size_ > 1) {
+    // Each pair knows its own counts only.
+    std::array<double, 1> most = {static_cast<double>(longest)};
+    BASE_RETURN_IF_ERROR(AllReduceDoubles(call.descriptor, most, ecclMax, kind));
+    longest = static_cast<std::size_t>(most[0]);
+  }
+  cut.pieces = std::max<std::size_t>(1, (longest + cut.piece_bytes - 1) / cut.piece_bytes);
+  return cut;
+}
+
+base::Result<Communicator::Made> Communicator::RunInPieces(const Call& call) {
+  staging_->Begin();
+  BASE_ASSIGN_OR_RETURN(const Staging::Cut cut, CutOf(call));
+  const std::uint64_t start = Ticks();
+  Made made;
+  BASE_RETURN_IF_ERROR(staging_->Run(call, cut, [&](const Call& piece) -> Status {
+    Call whole = piece;
+    BASE_ASSIGN_OR_RETURN(const Made one, RunOnHost(&whole));
+    if (*made.algorithm == '\0') made = one;
+    return Status();
+  }));
+  made.ticks = Ticks() - start;
+  return made;
+}
+
+Status Communicator::CheckPlace(const char* name, const void* address) const {
+  return staging_ == nullptr ? Status() : staging_->OnDevice(name, address).status();
+}
+
+Status Communicator::SetStream(void* stream) {
+  if (device_ == nullptr) {
+    return Status(Code::kFailedPrecondition,
+                  "this rank has no device (ecclConfig_t.device, ECCL_DEVICE), and so no stream");
+  }
+  staging_->SetStream(stream);
+  return Status();
+}
+
+const char* Communicator::TransportName() const {
+  const char* name = links_->transport_name();
+  if (staging_ == nullptr || !staging_->used()) return name;
+  return LastingText(std::string(name) + "+staging");
+}
+
+}  // namespace regatta::eccl
