@@ -127,6 +127,11 @@ typedef struct {
   /* Which of this kind's devices holds the memory at `address`; -1: none of them, or memory that
    * the host may read and write itself. Any address may be asked about. */
   regattaDeviceResult (*pointer_device)(const void* address, int* device);
+
+  /* For calls of other libraries of the same vendor: makes the device the calling thread's current
+   * one, until leave puts back what was. */
+  regattaDeviceResult (*enter)(regattaDeviceContext* context);
+  regattaDeviceResult (*leave)(regattaDeviceContext* context);
 } regattaDeviceApi;
 
 typedef const regattaDeviceApi* (*regattaDevicePluginFunction)(uint32_t version);

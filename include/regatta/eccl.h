@@ -34,7 +34,10 @@
  * when it returns, its result is in the device's memory. Where any rank has a device, large calls
  * are cut into pieces of 4 MiB on all ranks, so that copies pass beside the exchange; last bits may
  *   therefore differ from those of a communicator without devices, but not by where the buffers
- * are. Compressed calls bring the whole tensor to the host. Lists of counts are always host memory.
+ * are. Where every rank has a device of its own and the vendor's library is there (NCCL:
+ * libnccl.so.2), reductions, broadcasts and all-gathers go through it; ecclCommGetLastOp then says
+ * "nccl". Compressed calls bring the whole tensor to the host. Lists of counts are always host
+ * memory.
  *
  * Results
  *   All ranks receive bit-identical results, and the same inputs on the same number of ranks with

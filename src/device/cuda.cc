@@ -305,6 +305,16 @@ regattaDeviceResult PointerDevice(const void* address, int* device) {
   return REGATTA_DEVICE_OK;
 }
 
+regattaDeviceResult Enter(regattaDeviceContext* context) {
+  const CudaDriver& driver = *Of(context)->driver;
+  return Tell(driver, driver.CtxPushCurrent(Of(context)->primary), "cuCtxPushCurrent");
+}
+regattaDeviceResult Leave(regattaDeviceContext* context) {
+  const CudaDriver& driver = *Of(context)->driver;
+  CuContext popped = nullptr;
+  return Tell(driver, driver.CtxPopCurrent(&popped), "cuCtxPopCurrent");
+}
+
 constexpr regattaDeviceApi kApi = {.version = REGATTA_DEVICE_ABI_VERSION,
                                    .size = sizeof(regattaDeviceApi),
                                    .kind = "cuda",
@@ -332,7 +342,9 @@ constexpr regattaDeviceApi kApi = {.version = REGATTA_DEVICE_ABI_VERSION,
                                    .event_record = EventRecord,
                                    .event_query = EventQuery,
                                    .event_synchronize = EventSynchronize,
-                                   .pointer_device = PointerDevice};
+                                   .pointer_device = PointerDevice,
+                                   .enter = Enter,
+                                   .leave = Leave};
 
 }  // namespace
 

@@ -103,6 +103,20 @@ class Device : public std::enable_shared_from_this<Device> {
   // The number of the device of this kind that holds the memory; -1: none.
   base::Result<int> DeviceOf(const void* address) const;
 
+  // While it lives, this is the calling thread's current device for libraries of its vendor.
+  class Current {
+   public:
+    explicit Current(const Device& device) : device_(device) {
+      device_.api().enter(device_.context());
+    }
+    ~Current() { device_.api().leave(device_.context()); }
+    Current(const Current&) = delete;
+    Current& operator=(const Current&) = delete;
+
+   private:
+    const Device& device_;
+  };
+
   // Of a result that is not OK: "sim:0: <what>: <the kind's text>".
   base::Status Failed(regattaDeviceResult result, const std::string& what) const;
 

@@ -446,6 +446,18 @@ regattaDeviceResult PointerDevice(const void* address, int* device) {
   return REGATTA_DEVICE_OK;
 }
 
+thread_local std::vector<regattaDeviceContext*> entered;
+
+regattaDeviceResult Enter(regattaDeviceContext* context) {
+  entered.push_back(context);
+  return REGATTA_DEVICE_OK;
+}
+regattaDeviceResult Leave(regattaDeviceContext*) {
+  if (entered.empty()) return Fail(REGATTA_DEVICE_INVALID_ARGUMENT, "no device was entered");
+  entered.pop_back();
+  return REGATTA_DEVICE_OK;
+}
+
 constexpr regattaDeviceApi kApi = {.version = REGATTA_DEVICE_ABI_VERSION,
                                    .size = sizeof(regattaDeviceApi),
                                    .kind = "sim",
@@ -473,7 +485,9 @@ constexpr regattaDeviceApi kApi = {.version = REGATTA_DEVICE_ABI_VERSION,
                                    .event_record = EventRecord,
                                    .event_query = EventQuery,
                                    .event_synchronize = EventSynchronize,
-                                   .pointer_device = PointerDevice};
+                                   .pointer_device = PointerDevice,
+                                   .enter = Enter,
+                                   .leave = Leave};
 
 template <typename Number>
 Status Read(const char* name, Number least, Number most, Number* into) {
@@ -511,6 +525,8 @@ base::Result<SimOptions> SimOptionsFromEnvironment() {
 Status ConfigureSim(const SimOptions& options) { return TheWorld().Configure(options); }
 
 const regattaDeviceApi* SimApi() { return &kApi; }
+
+regattaDeviceContext* SimCurrent() { return entered.empty() ? nullptr : entered.back(); }
 
 regattaDeviceResult SimEnqueue(regattaDeviceContext* context, regattaDeviceStream handle,
                                SimWork work) {

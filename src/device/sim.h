@@ -35,6 +35,8 @@ const regattaDeviceApi* SimApi();
 
 // --- for a collective library of simulated devices ---
 
+// The device that the calling thread has entered last; null: none.
+regattaDeviceContext* SimCurrent();
 // Behind the stream's earlier work. A failure has its text in `why`, and is the stream's.
 using SimWork = std::function<regattaDeviceResult(std::string* why)>;
 regattaDeviceResult SimEnqueue(regattaDeviceContext* context, regattaDeviceStream stream,

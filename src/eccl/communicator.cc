@@ -5,6 +5,7 @@
 #include <algorithm>
 
 #include "base/fault.h"
+#include "base/log.h"
 #include "base/random.h"
 #include "base/sha256.h"
 #include "eccl/ticks.h"
@@ -57,9 +58,10 @@ std::size_t Total(const std::vector<Extent>& parts) {
 
 namespace {
 
-DeviceInfo DeviceOf(const device::Device* device) {
+DeviceInfo DeviceOf(const device::Device* device, const IslandLibrary* library) {
   if (device == nullptr) return {};
   DeviceInfo info{.name = device->name(), .identity = device->properties().uuid};
+  if (library != nullptr) info.library = library->version;
   // A device that has no identity is known by its number, within its process.
   if (info.identity.empty()) info.identity = std::to_string(getpid()) + "/" + info.name;
   return info;
@@ -95,10 +97,20 @@ base::Result<std::shared_ptr<Communicator>> Communicator::Join(int rank, int siz
 Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   Peers peers;
   std::unique_ptr<Bootstrap> bootstrap;
+  std::shared_ptr<const IslandLibrary> library;
+  if (device_ != nullptr) {
+    auto found = IslandLibraryOf(*device_);
+    if (found.ok()) {
+      library = *std::move(found);
+    } else if (found.status().code() != Code::kNotFound) {
+      base::Log(base::LogLevel::kInfo, "eccl", "devices talk through the host",
+                {{"device", device_->name()}, {"why", found.status().message()}});
+    }
+  }
   if (size_ == 1) {
     peers.channels.resize(1);
     peers.names.push_back(MakeHello(Hello::kJoin, 0, 1).Describe());
-    peers.devices = {DeviceOf(device_.get())};
+    peers.devices = {DeviceOf(device_.get(), library.get())};
     peers.hosts = {{0}};
     peers.places = {{}};
   } else {
@@ -118,7 +130,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
                                    .host = options_.host,
                                    .key = key,
                                    .ring_bytes = options_.ring_bytes,
-                                   .device = DeviceOf(device_.get()),
+                                   .device = DeviceOf(device_.get(), library.get()),
                                    .settings = options_.Choices(),
                                    .deadline = deadline};
     BASE_ASSIGN_OR_RETURN(peers, ConnectPeers(bootstrap.get(), &waiter_, peer_options));
@@ -139,6 +151,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   executor_ = std::make_unique<Executor>(links_.get());
   if (std::ranges::any_of(devices_, [](const DeviceInfo& one) { return !one.name.empty(); })) {
     staging_ = std::make_unique<Staging>(device_, links_.get());
+    BASE_RETURN_IF_ERROR(JoinIsland(bootstrap.get(), std::move(library)));
   }
   if (Flat::Usable(peers.segments.size()) && options_.algorithm.empty()) {
     flat_ = std::make_unique<Flat>(links_.get(), std::move(peers.segments));
@@ -186,7 +199,16 @@ Status Communicator::Collective(Call call) {
   if (health_->failed()) return Finish(descriptor, health_->failure(), start);
   health_->Enter(descriptor);
   REGATTA_FAULT("eccl.collective.enter");
-  const base::Result<Made> made = staging_ == nullptr ? RunOnHost(&call) : RunInPieces(call);
+  on_island_ = false;
+  const base::Result<Made> made = [&]() -> base::Result<Made> {
+    if (staging_ == nullptr) return RunOnHost(&call);
+    if (island_ == nullptr || !island_->Takes(call)) return RunInPieces(call);
+    staging_->Begin();
+    on_island_ = true;
+    BASE_RETURN_IF_ERROR(island_->Run(call));
+    return Made{
+        .algorithm = LastingText(island_->name()), .why = "island", .ticks = Ticks() - start};
+  }();
   if (!made.ok()) return Finish(descriptor, made.status(), start);
   return Finish(descriptor, made->algorithm, Ticks() - made->ticks, made->why);
 }
@@ -221,6 +243,7 @@ Status Communicator::Small(OpDescriptor descriptor, const SmallBuffers& buffers,
   if (health_->failed()) return Finish(descriptor, health_->failure(), start);
   health_->Enter(descriptor);
   REGATTA_FAULT("eccl.collective.enter");
+  on_island_ = false;
   Status status;
   if (staging_ == nullptr) {
     status = run(*flat_, descriptor, buffers.input, buffers.output);

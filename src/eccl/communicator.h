@@ -11,6 +11,7 @@
 #include "eccl/call_queue.h"
 #include "eccl/executor.h"
 #include "eccl/flat.h"
+#include "eccl/islands/island.h"
 #include "eccl/links.h"
 #include "eccl/monitor.h"
 #include "eccl/options.h"
@@ -137,7 +138,13 @@ class Communicator {
   // In how many; the same on all ranks.
   base::Result<Staging::Cut> CutOf(const Call& call);
   const char* TransportName() const;
-  bool IsSmall(std::size_t bytes) const { return flat_ != nullptr && flat_->Fits(bytes); }
+  // staged.cc: makes the island, when all ranks can be in one; a part of the meeting.
+  base::Status JoinIsland(Bootstrap* bootstrap, std::shared_ptr<const IslandLibrary> library);
+  bool MayBeIsland() const;
+  bool on_island_ = false;  // the call in progress
+  bool IsSmall(std::size_t bytes) const {
+    return flat_ != nullptr && flat_->Fits(bytes) && (island_ == nullptr || bytes == 0);
+  }
   base::Status Finish(const OpDescriptor& descriptor, const base::Result<const char*>& result,
                       std::uint64_t start, const char* why = "only one");
   // tuning.cc: what the tuner wants done at the end of a call that took `ticks`.
@@ -165,6 +172,7 @@ class Communicator {
   std::shared_ptr<const device::Device> device_;  // null: values are in host memory
   std::vector<DeviceInfo> devices_;               // by rank
   std::unique_ptr<Staging> staging_;              // null unless some rank has a device
+  std::unique_ptr<Island> island_;  // of all ranks; null unless each has a device of its own
   std::unique_ptr<Flat>
       flat_;  // null where not all ranks share memory, or another way is asked for
   base::UniqueFd listener_;

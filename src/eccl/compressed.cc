@@ -24,6 +24,7 @@ base::Status Communicator::AllReduceCompressed(const void* send, void* receive, 
   World world{.links = links_.get(), .executor = executor_.get(), .selector = selector_.get()};
   if (staging_ == nullptr) return Finish(descriptor, compressor->Run(&world, call), start);
   // Formats look at the whole tensor, so all of it comes to the host.
+  on_island_ = false;
   staging_->Begin();
   const char* algorithm = "";
   const std::size_t bytes = count * SizeOf(type);

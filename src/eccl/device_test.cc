@@ -346,6 +346,7 @@ INSTANTIATE_TEST_SUITE_P(Places, Devices,
                                          Case{"mixed", {"cpu", "sim:1"}},
                                          Case{"three", {"sim:0", "cpu", "sim:1"}},
                                          Case{"four", {"sim:0", "sim:1", "cpu", "sim:2"}},
+                                         Case{"island", {"sim:0", "sim:1", "sim:2"}},
                                          Case{"tcp", {"sim:0", "sim:1", "cpu"}, "tcp"}),
                          [](const auto& info) { return info.param.name; });
 
@@ -393,6 +394,73 @@ TEST(DeviceCalls, WaitForTheWorkOnTheirStream) {
               .ok());
       Expect(ecclAllReduce(buffer->data(), buffer->data(), bytes, ecclUint8, ecclSum, comm));
     });
+  }
+}
+
+TEST(Islands, AreUsedWhereEveryRankHasADeviceOfItsOwn) {
+  Configure();
+  const auto last = [](const std::vector<std::string>& places) {
+    DeviceRanks ranks(places);
+    std::string said;
+    ranks.Run([&](int rank, ecclComm_t comm) {
+      Memory data(ranks.place(rank), 4096);
+      ecclOpInfo_t info;
+      Expect(ecclAllReduce(data.at(), data.at(), 1024, ecclFloat32, ecclSum, comm));
+      Expect(ecclCommGetLastOp(comm, &info));
+      if (rank == 0) said = std::string(info.algorithm) + "/" + info.transport + "/" + info.reason;
+      // Bits are for the host, and so is what another call follows on the island.
+      Expect(ecclAllReduce(data.at(), data.at(), 1024, ecclInt32, ecclBxor, comm));
+      Expect(ecclCommGetLastOp(comm, &info));
+      EXPECT_STRNE(info.transport, "sim");
+      ecclComm_t half = nullptr;
+      Expect(ecclCommSplit(comm, 0, rank, &half, nullptr));
+      Expect(ecclAllReduce(data.at(), data.at(), 1024, ecclFloat32, ecclSum, half));
+      Expect(ecclCommDestroy(half));
+    });
+    return said;
+  };
+  EXPECT_EQ(last({"sim:0", "sim:1", "sim:2"}), "sim/sim/island");
+  EXPECT_EQ(last({"sim:0", "sim:0"}), "flat/shm+staging/size");
+  EXPECT_EQ(last({"sim:0", "cpu"}), "flat/shm+staging/size");
+  setenv("ECCL_NCCL", "0", 1);
+  EXPECT_EQ(last({"sim:0", "sim:1"}), "flat/shm+staging/size");
+  unsetenv("ECCL_NCCL");
+}
+
+TEST(Islands, DifferentCallsAndAbortsEndTheWaitOfAll) {
+  for (const bool aborts : {false, true}) {
+    Configure();
+    std::vector<ecclComm_t> comms(2);
+    ecclUniqueId id;
+    Expect(ecclGetUniqueId(&id));
+    const auto join = [&](int rank) {
+      ecclConfig_t config = ECCL_CONFIG_INITIALIZER;
+      const std::string device = "sim:" + std::to_string(rank);
+      config.device = device.c_str();
+      config.timeout_ms = 20'000;
+      Expect(ecclCommInitRankConfig(&comms[static_cast<std::size_t>(rank)], 2, id, rank, &config));
+    };
+    {
+      std::jthread other([&] { join(1); });
+      join(0);
+    }
+    std::jthread waits([&] {
+      Memory data("sim:0", 4096);
+      const ecclResult_t result =
+          ecclAllReduce(data.at(), data.at(), 1024, ecclFloat32, ecclSum, comms[0]);
+      EXPECT_EQ(result, aborts ? ecclRemoteError : ecclMismatch) << ecclGetLastError(nullptr);
+      EXPECT_THAT(ecclGetLastError(nullptr), HasSubstr("rank 1"));
+    });
+    if (aborts) {
+      Expect(ecclCommAbort(comms[1]));
+    } else {
+      Memory data("sim:1", 4096);
+      EXPECT_EQ(ecclBroadcast(data.at(), data.at(), 1024, ecclFloat32, 1, comms[1]), ecclMismatch)
+          << ecclGetLastError(nullptr);
+    }
+    waits.join();
+    Expect(ecclCommDestroy(comms[0]));
+    if (!aborts) Expect(ecclCommDestroy(comms[1]));
   }
 }
 
@@ -471,7 +539,7 @@ TEST(DeviceErrors, ADeviceThatFallsOffIsHeardByAllRanks) {
   ExpectFailure("lost:4:1", "has fallen off", false);
 }
 TEST(DeviceErrors, ACopyThatNeverEndsIsATimeOutWithADevicesName) {
-  ExpectFailure("stall:3:1", "has not ended a copy for", false);
+  ExpectFailure("stall:3:1", "has not ended its work for", false);
 }
 
 TEST(DeviceErrors, DifferentCountsAreAMismatchAsOnTheHost) {

@@ -244,6 +244,7 @@ Status Communicator::Exchange(std::span<const Transfer> transfers, std::size_t* 
     passages[i].on_device = *on_device;
     any_on_device = any_on_device || *on_device;
   }
+  on_island_ = false;
   if (staging_ != nullptr) staging_->Begin();
   if (any_on_device) {
     if (const Status begun = staging_->BeginMessages(); !begun.ok()) {

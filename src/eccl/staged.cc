@@ -4,6 +4,7 @@
 #include <algorithm>
 #include <array>
 
+#include "base/log.h"
 #include "eccl/communicator.h"
 #include "eccl/ticks.h"
 
@@ -71,6 +72,51 @@ base::Result<Communicator::Made> Communicator::RunInPieces(const Call& call) {
   return made;
 }
 
+bool Communicator::MayBeIsland() const {
+  for (std::size_t rank = 0; rank < devices_.size(); ++rank) {
+    const DeviceInfo& one = devices_[rank];
+    if (one.library.empty() || one.library != devices_[0].library || one.identity.empty()) {
+      return false;
+    }
+    for (std::size_t other = 0; other < rank; ++other) {
+      if (devices_[other].identity == one.identity) return false;
+    }
+  }
+  return true;
+}
+
+Status Communicator::JoinIsland(Bootstrap* bootstrap,
+                                std::shared_ptr<const IslandLibrary> library) {
+  if (!MayBeIsland()) return Status();
+  IslandLibrary::Id id{};
+  std::string blob;
+  if (rank_ == 0) {
+    const device::Device::Current current(*device_);
+    const int code = library->get_unique_id(&id);
+    // Told by nothing at all: the ranks then do without.
+    if (code == IslandLibrary::kSuccess) blob.assign(id.bytes, sizeof(id.bytes));
+  }
+  if (bootstrap != nullptr) {
+    BASE_ASSIGN_OR_RETURN(const auto blobs, bootstrap->AllGather(blob));
+    blob = blobs[0];
+  }
+  if (blob.size() != sizeof(id.bytes)) return Status();
+  std::copy(blob.begin(), blob.end(), id.bytes);
+  auto island = Island::Join(std::move(library), staging_.get(), links_.get(), id, rank_, size_);
+  std::vector<std::string> failures = {island.status().message()};
+  if (bootstrap != nullptr) {
+    BASE_ASSIGN_OR_RETURN(failures, bootstrap->AllGather(failures[0]));
+  }
+  for (std::size_t rank = 0; rank < failures.size(); ++rank) {
+    if (failures[rank].empty()) continue;
+    base::Log(base::LogLevel::kWarning, "eccl", "devices talk through the host",
+              {{"rank", std::to_string(rank)}, {"why", failures[rank]}});
+    return Status();
+  }
+  island_ = *std::move(island);
+  return Status();
+}
+
 Status Communicator::CheckPlace(const char* name, const void* address) const {
   return staging_ == nullptr ? Status() : staging_->OnDevice(name, address).status();
 }
@@ -85,9 +131,9 @@ Status Communicator::SetStream(void* stream) {
 }
 
 const char* Communicator::TransportName() const {
-  const char* name = links_->transport_name();
-  if (staging_ == nullptr || !staging_->used()) return name;
-  return LastingText(std::string(name) + "+staging");
+  if (staging_ == nullptr) return links_->transport_name();
+  const std::string name = on_island_ ? island_->name() : links_->transport_name();
+  return LastingText(staging_->used() ? name + "+staging" : name);
 }
 
 }  // namespace regatta::eccl

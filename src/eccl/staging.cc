@@ -75,7 +75,7 @@ Status Staging::WaitForCaller() {
   return device_->Wait(out_.get(), begun_);
 }
 
-Status Staging::Wait(const device::Event& event) {
+Status Staging::Wait(const device::Event& event, const Check& check) {
   const auto since = Clock::now();
   while (true) {
     BASE_ASSIGN_OR_RETURN(const bool over, device_->IsOver(event));
@@ -86,9 +86,10 @@ Status Staging::Wait(const device::Event& event) {
       continue;
     }
     if (links_->health()->failed()) return links_->health()->failure();
+    if (check) BASE_RETURN_IF_ERROR(check());
     if (waited >= links_->timeout()) {
       return Status(Code::kDeadlineExceeded,
-                    device_->name() + " has not ended a copy for " +
+                    device_->name() + " has not ended its work for " +
                         base::FormatDuration(links_->timeout().count() * 1000));
     }
     std::this_thread::sleep_for(kNap);

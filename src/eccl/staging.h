@@ -39,6 +39,12 @@ class Staging {
   // Whether the call that ran last copied anything.
   bool used() const { return used_; }
   void Begin() { used_ = false; }
+  void SetUsed() { used_ = true; }
+
+  // Until what was recorded is over; gives up when the communicator fails, the time-out passes, or
+  // `check`, which may be empty, fails.
+  using Check = std::function<base::Status()>;
+  base::Status Wait(const device::Event& event, const Check& check = {});
 
   // Of a whole part of a call, in one piece.
   static constexpr std::size_t kPieceBytes = 4u << 20;
@@ -85,8 +91,6 @@ class Staging {
   base::Status Prepare();
   base::Status Reserve(Slot* slot, std::size_t bytes);
   base::Status WaitForCaller();
-  // Until what was recorded is over; gives up when the communicator fails or the time-out passes.
-  base::Status Wait(const device::Event& event);
   base::Result<std::unique_ptr<Chunk>> TakeChunk();
   void ReturnChunk(std::unique_ptr<Chunk> chunk) { chunks_.push_back(std::move(chunk)); }
 
