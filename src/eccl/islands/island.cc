@@ -144,7 +144,7 @@ Status Island::Launch(const Call& call, const void* input, void* output) {
   const IslandLibrary& library = *library_;
   void* stream = staging_->stream();
   int code = IslandLibrary::kSuccess;
-  const char* name = "";
+  const char* name = nullptr;
   switch (what.kind) {
     case OpKind::kAllReduce:
       name = "AllReduce";
