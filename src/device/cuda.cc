@@ -276,9 +276,14 @@ regattaDeviceResult EventRecord(regattaDeviceContext* context, regattaDeviceEven
   });
 }
 regattaDeviceResult EventQuery(regattaDeviceContext* context, regattaDeviceEvent event) {
-  // Asked over and over, so without the text and the context that it does not need.
   const CudaDriver& driver = *Of(context)->driver;
+  if (const CuResult code = driver.CtxPushCurrent(Of(context)->primary); code != kCuSuccess) {
+    return Tell(driver, code, "cuCtxPushCurrent");
+  }
   const CuResult code = driver.EventQuery(EventOf(event));
+  CuContext popped = nullptr;
+  driver.CtxPopCurrent(&popped);
+  // Asked over and over, so without a text that nobody reads.
   return code == kCuNotReady ? REGATTA_DEVICE_NOT_READY : Tell(driver, code, "cuEventQuery");
 }
 regattaDeviceResult EventSynchronize(regattaDeviceContext* context, regattaDeviceEvent event) {
@@ -296,7 +301,21 @@ regattaDeviceResult PointerDevice(const void* address, int* device) {
   int attributes[] = {kCuAttributeMemoryType, kCuAttributeIsManaged, kCuAttributeDeviceOrdinal};
   void* values[] = {&memory_type, &is_managed, &ordinal};
   // For memory that it does not know, the driver leaves zeros.
-  const CuResult code = driver->PointerGetAttributes(3, attributes, values, Address(address));
+  CuResult code = driver->PointerGetAttributes(3, attributes, values, Address(address));
+  if (code == kCuInvalidContext) {
+    // Some drivers want any context to be current; a thread that made no call of CUDA has none.
+    CuContext any = nullptr;
+    CuDevice first = 0;
+    code = driver->DeviceGet(&first, 0);
+    if (code == kCuSuccess) code = driver->DevicePrimaryCtxRetain(&any, first);
+    if (code != kCuSuccess) return Tell(*driver, code, "cuDevicePrimaryCtxRetain");
+    code = driver->CtxPushCurrent(any);
+    if (code == kCuSuccess) {
+      code = driver->PointerGetAttributes(3, attributes, values, Address(address));
+      driver->CtxPopCurrent(&any);
+    }
+    driver->DevicePrimaryCtxRelease(first);
+  }
   if (code != kCuSuccess && code != kCuInvalidValue) {
     return Tell(*driver, code, "cuPointerGetAttributes");
   }

@@ -23,6 +23,7 @@ inline constexpr CuResult kCuOutOfMemory = 2;
 inline constexpr CuResult kCuNoDevice = 100;
 inline constexpr CuResult kCuInvalidDevice = 101;
 inline constexpr CuResult kCuDeviceUnavailable = 46;
+inline constexpr CuResult kCuInvalidContext = 201;
 inline constexpr CuResult kCuEccUncorrectable = 214;
 inline constexpr CuResult kCuNotReady = 600;
 // From an illegal address to an unspecified launch failure, the context is of no use any more.

@@ -201,6 +201,7 @@ API cuEventRecord(void* event, void* stream) {
 }
 API cuEventQuery(void* event) {
   (void)event;
+  NEEDS_CONTEXT;
   return 0;
 }
 API cuEventSynchronize(void* event) {
@@ -211,6 +212,7 @@ API cuEventSynchronize(void* event) {
 #if !FAKE_LACKS_SYMBOL
 API cuPointerGetAttributes(unsigned count, int* attributes, void** values,
                            unsigned long long address) {
+  NEEDS_CONTEXT;
   for (unsigned i = 0; i < count; ++i) {
     const int inside = Inside(address, 1);
     if (attributes[i] == 2) *(unsigned*)values[i] = inside ? 2 : 0;
