@@ -1,4 +1,4 @@
-"""Regatta's Python package: collectives, Horovod's API over them, and metrics for the job page."""
+"""Regatta's Python package: collectives, Horovod's API over them, topology, job metrics."""
 
 from regatta.metrics import log_metric
 

@@ -2,9 +2,10 @@
 
 import ctypes
 import functools
-import os
 import pathlib
 from collections.abc import Callable
+
+from regatta._places import find_library
 
 UNIQUE_ID_BYTES = 128
 
@@ -64,25 +65,9 @@ class OpInfo(ctypes.Structure):
     ]
 
 
-def _candidates() -> list[pathlib.Path]:
-    package = pathlib.Path(__file__).resolve().parent
-    found = [package / "lib" / "libeccl.so.0", package / "lib" / "libeccl.so"]
-    named = os.environ.get("REGATTA_ECCL_LIBRARY")
-    if named:
-        found.append(pathlib.Path(named))
-    tree = package.parent.parent / "build"
-    found += [tree / preset / "src" / "eccl" / "libeccl.so" for preset in ("release", "debug")]
-    return found
-
-
 def find() -> pathlib.Path:
     """Return libeccl's file; OSError says where it was looked for."""
-    candidates = _candidates()
-    path = next((path for path in candidates if path.exists()), None)
-    if path is None:
-        places = ", ".join(str(path) for path in candidates)
-        raise OSError(f"libeccl was not found; build it or set REGATTA_ECCL_LIBRARY ({places})")
-    return path
+    return find_library("libeccl", "eccl", "REGATTA_ECCL_LIBRARY")
 
 
 @functools.cache
