@@ -12,8 +12,10 @@ import subprocess
 import sys
 import tempfile
 
-# hwloc may be in the host process in another version, or on no machine at all: it is loaded by name.
-FOREIGN = re.compile(r"\b(libabsl|libboost|libproto|libgrpc|libssl|libcrypto|libcurl|libhwloc)[\w.+-]*")
+# hwloc may be in the host process in another version, or on no machine: it is loaded by name.
+FOREIGN = re.compile(
+    r"\b(libabsl|libboost|libproto|libgrpc|libssl|libcrypto|libcurl|libhwloc)[\w.+-]*"
+)
 # Library file, SONAME, prefix of every symbol it may show.
 LIBRARIES = [
     ("src/eccl/libeccl.so", "libeccl.so.0", "eccl"),
