@@ -2,7 +2,8 @@
 """House rules over every tracked file; each rule is shown to bite before it is trusted.
 
 No file over 1 MiB, no compiled binaries, no paths of one machine, no package registry's host, no
-private keys or tokens; and docs/dependencies.md has a line for every dependency.
+private keys or tokens; docs/dependencies.md has a line for every dependency, and eccl.h for every
+variable of the environment that libeccl reads.
 """
 
 import argparse
@@ -85,6 +86,18 @@ def check_dependencies(root: pathlib.Path) -> list[str]:
     ]
 
 
+def check_variables(root: pathlib.Path) -> list[str]:
+    """What src/eccl asks the environment for, by name; tests may ask for more."""
+    documented = set(re.findall(r"\bECCL_\w+", (root / "include/regatta/eccl.h").read_text()))
+    errors = []
+    for path in sorted((root / "src/eccl").rglob("*.cc")):
+        if path.stem.endswith(("_test", "_main")) or "testing" in path.parts:
+            continue
+        for name in sorted(set(re.findall(r'"(ECCL_[A-Z_]+)"', path.read_text())) - documented):
+            errors.append(f"{path.relative_to(root)}: {name} is not in include/regatta/eccl.h")
+    return errors
+
+
 def check_the_checker() -> list[str]:
     """Plants one offence of each kind and expects it refused, and one clean file, accepted."""
     offences = {
@@ -114,6 +127,13 @@ def check_the_checker() -> list[str]:
         found = check_dependencies(root)
         if len(found) != 1 or "mystery" not in found[0]:
             missed.append("hygiene_test itself: did not refuse an unlisted dependency")
+        (root / "include/regatta").mkdir(parents=True)
+        (root / "src/eccl").mkdir(parents=True)
+        (root / "include/regatta/eccl.h").write_text("/* ECCL_KNOWN is documented */\n")
+        (root / "src/eccl/a.cc").write_text('getenv("ECCL_KNOWN"), getenv("ECCL_SECRET_SWITCH")\n')
+        found = check_variables(root)
+        if len(found) != 1 or "ECCL_SECRET_SWITCH" not in found[0]:
+            missed.append("hygiene_test itself: did not refuse an undocumented variable")
     return missed
 
 
@@ -121,7 +141,8 @@ def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--root", type=pathlib.Path, default=pathlib.Path(__file__).parent.parent)
     root = parser.parse_args().root.resolve()
-    errors = check_files(root, tracked(root)) + check_dependencies(root) + check_the_checker()
+    errors = check_files(root, tracked(root)) + check_dependencies(root) + check_variables(root)
+    errors += check_the_checker()
     for error in errors:
         print(error)
     print(f"hygiene_test: {len(errors)} offences")

@@ -7,13 +7,13 @@
  *   A communicator joins `size` ranks, numbered 0 .. size-1; a rank is a process or a thread. Every
  *   rank calls the same collectives in the same order with matching arguments. A call returns when
  *   this rank's part is done, that is, when its send buffer may be reused and its receive buffer
- *   holds the result, in host memory or on a device. Asynchronous calls return at
- *   once and give a request to wait for.
+ *   holds the result, in host memory or on a device. Asynchronous calls return at once and give a
+ *   request to wait for.
  *
  * Threads
  *   All functions may be called from any thread. Calls on one communicator run one at a time, in
  *   the order in which they took its lock; since all ranks must agree on the order, use one thread
- * a communicator, or order the calls yourself. ecclCommAbort is the exception: it may be called
+ *   a communicator, or order the calls yourself. ecclCommAbort is the exception: it may be called
  *   while another thread waits inside a collective, and wakes it. Each communicator of more than
  *   one rank has one background thread that watches its peers.
  *
@@ -29,15 +29,15 @@
  *
  * Devices
  *   Where ecclConfig_t or ECCL_DEVICE names a device, every buffer of this rank may be that
- * device's memory or the host's, also send and receive buffer of one call; ranks may differ in all
- * of that. A call waits for the work on its stream (ecclCommSetStream) and blocks as every other;
- * when it returns, its result is in the device's memory. Where any rank has a device, large calls
- * are cut into pieces of 4 MiB on all ranks, so that copies pass beside the exchange; last bits may
- *   therefore differ from those of a communicator without devices, but not by where the buffers
- * are. Where every rank has a device of its own and the vendor's library is there (NCCL:
- * libnccl.so.2), reductions, broadcasts and all-gathers go through it; ecclCommGetLastOp then says
- * "nccl". Compressed calls bring the whole tensor to the host. Lists of counts are always host
- * memory.
+ *   device's memory or the host's, also send and receive buffer of one call; ranks may differ in
+ *   all of that. A call waits for the work on its stream (ecclCommSetStream) and blocks as every
+ *   other; when it returns, its result is in the device's memory. Where any rank has a device,
+ *   large calls are cut into pieces of 4 MiB on all ranks, so that copies pass beside the exchange;
+ *   last bits may therefore differ from those of a communicator without devices, but not by where
+ *   the buffers are. Where every rank has a device of its own and the vendor's library is there
+ *   (NCCL: libnccl.so.2), reductions, broadcasts and all-gathers go through it; ecclCommGetLastOp
+ *   then says "nccl". Compressed calls bring the whole tensor to the host. Lists of counts are
+ *   always host memory.
  *
  * Results
  *   All ranks receive bit-identical results, and the same inputs on the same number of ranks with
@@ -60,13 +60,19 @@
  *   ECCL_ALGORITHM         of an all-reduce: auto (default: by size, and by where the ranks are),
  *                          or one of ring, direct, doubling, halving, tree, double tree,
  *                          hierarchical
+ *   ECCL_EXACT             1: algorithms go by size alone, so that the same calls on the same hosts
+ *                          give the same bits in every run (default 0)
  *   ECCL_TIMEOUT_MS        a call fails after so long without progress (default 600000)
  *   ECCL_INIT_TIMEOUT_MS   how long ranks may start apart (default 300000)
  *   ECCL_DEVICE            where this rank's buffers may be besides host memory: cpu (default:
- * nowhere else), or a device, such as cuda:0 ECCL_HOST              the address this rank tells
- * others to reach it at ECCL_HOST_ID           ranks with different ones count as being on
- * different hosts ECCL_SHM_RING_BYTES    size of one shared-memory ring, a power of two (default: 2
- * MiB, less when more than four ranks share a host or the process has many communicators)
+ *                          nowhere else), or a device, such as cuda:0
+ *   ECCL_NCCL              0: NCCL is not used between devices (default: where it can be loaded)
+ *   ECCL_NCCL_LIBRARY      its file (default libnccl.so.2)
+ *   ECCL_HOST              the address this rank tells others to reach it at
+ *   ECCL_HOST_ID           ranks with different ones count as being on different hosts
+ *   ECCL_SHM_RING_BYTES    size of one shared-memory ring, a power of two (default: 2 MiB, less
+ *                          when more than four ranks share a host or the process has many
+ *                          communicators)
  *   ECCL_FLIGHT_RECORDS    a folder: a communicator that fails leaves a JSON file with its latest
  *                          calls, and what it knew of the other ranks, there
  */
