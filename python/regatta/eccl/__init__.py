@@ -1,9 +1,11 @@
 """Collectives over libeccl: a thin, typed cover of its C API (include/regatta/eccl.h).
 
-Arrays are anything with NumPy's ``__array_interface__`` or a CPU tensor of torch; they must be
-contiguous. A call releases the GIL while it runs and raises `EcclError` when it fails.
+Arrays are anything with NumPy's ``__array_interface__``, a CPU tensor of torch or Paddle, or
+`Memory`; they must be contiguous. A call releases the GIL while it runs and raises `EcclError` when
+it fails.
 """
 
+from regatta.eccl._arrays import Memory
 from regatta.eccl._communicator import Communicator, Options
 from regatta.eccl._compressor import Compressor
 from regatta.eccl._group import Group
@@ -28,6 +30,7 @@ __all__ = [
     "DataType",
     "EcclError",
     "Group",
+    "Memory",
     "OpInfo",
     "Options",
     "ReduceOp",

@@ -1,8 +1,23 @@
 """Where an array's elements are, how many, and of what type."""
 
+from dataclasses import dataclass
 from typing import Any
 
 from regatta.eccl._types import DataType
+
+
+@dataclass(frozen=True)
+class Memory:
+    """Elements that are no array: where they are, how many, of what type.
+
+    ``owner`` is whatever has to live as long as the memory is in use.
+    """
+
+    address: int
+    count: int
+    data_type: DataType
+    owner: Any = None
+
 
 _NAMES = {
     "i1": DataType.INT8,
@@ -16,30 +31,25 @@ _NAMES = {
     "f4": DataType.FLOAT32,
     "f8": DataType.FLOAT64,
 }
-_TORCH_NAMES = {
-    "torch.int8": DataType.INT8,
-    "torch.uint8": DataType.UINT8,
-    "torch.bool": DataType.UINT8,
-    "torch.int32": DataType.INT32,
-    "torch.int64": DataType.INT64,
-    "torch.float16": DataType.FLOAT16,
-    "torch.bfloat16": DataType.BFLOAT16,
-    "torch.float32": DataType.FLOAT32,
-    "torch.float64": DataType.FLOAT64,
+_TENSOR_NAMES = {
+    "int8": DataType.INT8,
+    "uint8": DataType.UINT8,
+    "bool": DataType.UINT8,
+    "int32": DataType.INT32,
+    "int64": DataType.INT64,
+    "float16": DataType.FLOAT16,
+    "bfloat16": DataType.BFLOAT16,
+    "float32": DataType.FLOAT32,
+    "float64": DataType.FLOAT64,
 }
 
 
 def describe(array: Any) -> tuple[int, int, DataType]:
     """Address, number of elements and type of an array."""
+    if isinstance(array, Memory):
+        return array.address, array.count, array.data_type
     if hasattr(array, "data_ptr"):
-        if array.device.type not in ("cpu", "cuda"):
-            raise ValueError(f"libeccl has no devices like {array.device}")
-        if not array.is_contiguous():
-            raise ValueError("the tensor is not contiguous; pass tensor.contiguous()")
-        kind = _TORCH_NAMES.get(str(array.dtype))
-        if kind is None:
-            raise TypeError(f"libeccl has no type for {array.dtype}")
-        return array.data_ptr(), array.numel(), kind
+        return _describe_tensor(array)
     # Of cupy, numba and others, where the elements are on a device.
     interface = getattr(array, "__cuda_array_interface__", None)
     if interface is None:
@@ -66,6 +76,22 @@ def refuse_devices(arrays: tuple[Any, ...]) -> None:
                 "the array is on a device, and this communicator has none; "
                 'make it with device="cuda:0"'
             )
+
+
+def _describe_tensor(tensor: Any) -> tuple[int, int, DataType]:
+    """Describe a tensor of torch or Paddle."""
+    framework, _, name = str(tensor.dtype).partition(".")
+    paddles = framework == "paddle"
+    if paddles and not tensor.place.is_cpu_place():
+        raise ValueError(f"libeccl needs CPU tensors of Paddle; this one is on {tensor.place}")
+    if not paddles and tensor.device.type not in ("cpu", "cuda"):
+        raise ValueError(f"libeccl has no devices like {tensor.device}")
+    if not tensor.is_contiguous():
+        raise ValueError("the tensor is not contiguous; pass tensor.contiguous()")
+    kind = _TENSOR_NAMES.get(name)
+    if kind is None:
+        raise TypeError(f"libeccl has no type for {tensor.dtype}")
+    return tensor.data_ptr(), tensor.size if paddles else tensor.numel(), kind
 
 
 def pair(send: Any, receive: Any) -> tuple[tuple[int, int], tuple[int, int], DataType]:
