@@ -1,5 +1,11 @@
 """regatta.hvd.paddle with real processes."""
 
+import os
+import pathlib
+import re
+import subprocess
+import sys
+
 import pytest
 from conftest import Job, Start
 
@@ -48,7 +54,11 @@ def test_training_on_digits_equals_one_process_on_the_whole_batch(start: Start, 
 
 
 @pytest.mark.parametrize(
-    "function", ["raw", "sets", "derivatives", "state", "clipping", "sparse", "batch_norm"]
+    "function",
+    [
+        *("raw", "sets", "derivatives", "state", "restored", "half", "clipping", "sparse"),
+        "batch_norm",
+    ],
 )
 def test_the_rest_of_the_api(start: Start, function: str) -> None:
     expect_success(start(function, 3, script="paddle_workers.py"))
@@ -63,6 +73,35 @@ def test_large_parts_change_nothing(start: Start) -> None:
 def test_an_elastic_state_goes_back_to_its_commit(start: Start) -> None:
     # The same two ranks meet again where they met before.
     expect_success(start("elastic", 2, script="paddle_workers.py"))
+
+
+@pytest.mark.parametrize(("death", "back_to"), [(12, 10), (3, 0)])
+def test_a_dead_rank_is_replaced(tmp_path: pathlib.Path, death: int, back_to: int) -> None:
+    here = pathlib.Path(__file__).parent
+    command = [
+        *(sys.executable, "-m", "regatta.hvd.run", "-np", "3", "--min-np", "2"),
+        *("--blacklist-cooldown-range", "0.2", "0.4", sys.executable),
+        *(str(here / "paddle_elastic_worker.py"), str(death), str(tmp_path / "flag")),
+    ]
+    base = {
+        name: value
+        for name, value in os.environ.items()
+        if not name.startswith(("ECCL_", "HOROVOD_", "MASTER_", "RANK", "WORLD_"))
+    }
+    done = subprocess.run(
+        command,
+        env=base | {"PYTHONPATH": str(here.parent), "OMP_NUM_THREADS": "1"},
+        text=True,
+        capture_output=True,
+        timeout=240,
+        check=False,
+    )
+    assert done.returncode == 0, done.stdout + done.stderr
+    assert "ended with code -9" in done.stderr and "going back to the last commit" in done.stderr
+    lines = re.findall(r"done rank=(\d) size=3 step=(\d+)", done.stdout)
+    assert sorted(rank for rank, _ in lines) == ["0", "1", "2"], done.stdout
+    assert len({step for _, step in lines}) == 1
+    assert re.search(rf"reset size=\d step={back_to}$", done.stdout, re.MULTILINE), done.stdout
 
 
 def test_a_mismatch_is_named_on_all_ranks(start: Start) -> None:

@@ -13,7 +13,12 @@ from regatta.hvd.paddle.gather import broadcast_async_
 from regatta.hvd.paddle.tensors import dtype_name
 from regatta.hvd.process_sets import ProcessSet, global_process_set
 
-__all__ = ["broadcast_optimizer_state", "broadcast_parameters", "parameters_of"]
+__all__ = [
+    "broadcast_optimizer_state",
+    "broadcast_parameters",
+    "go_back",
+    "parameters_of",
+]
 
 
 def broadcast_parameters(
@@ -66,16 +71,16 @@ def _tensors(
     optimizer: paddle.optimizer.Optimizer, numbers: dict[str, int]
 ) -> dict[tuple[str, int], paddle.Tensor]:
     """An optimizer's state by kind and number of the parameter: names may differ among ranks."""
+    masters = {name: value for name, value in optimizer._master_weights.items() if name in numbers}
+    # State of a parameter in half precision is kept under the name of its master weight.
+    numbers = numbers | {value.name: numbers[name] for name, value in masters.items()}
     found = {
         (kind, numbers[name]): value
         for kind, values in optimizer._accumulators.items()
         for name, value in values.items()
         if name in numbers
     }
-    masters = optimizer._master_weights.items()
-    return found | {
-        ("master weight", numbers[name]): value for name, value in masters if name in numbers
-    }
+    return found | {("master weight", numbers[name]): value for name, value in masters.items()}
 
 
 def broadcast_optimizer_state(
@@ -136,3 +141,30 @@ def _forget(optimizer: paddle.optimizer.Optimizer) -> None:
     optimizer._accumulators_holder = {}
     optimizer._master_weights.clear()
     optimizer._already_create_accumulator.clear()
+
+
+def go_back(optimizer: paddle.optimizer.Optimizer, state: dict[str, Any]) -> None:
+    """Load what this optimizer's ``state_dict()`` gave at an earlier time.
+
+    State made since then goes away; Paddle itself refuses to load an earlier state over it. Tensors
+    of ``state`` may become the optimizer's own.
+    """
+    masters = state.get("master_weights", {})
+    for name in [name for name in optimizer._master_weights if name not in masters]:
+        del optimizer._master_weights[name]
+    for kind in list(optimizer._accumulators):
+        values = optimizer._accumulators[kind]
+        kept = {name: value for name, value in values.items() if value.name in state}
+        if kept:
+            optimizer._accumulators[kind] = kept
+        else:
+            del optimizer._accumulators[kind]
+    owners = {value.name: name for name, value in masters.items()}
+    with_state = {
+        owners.get(name, name) for values in optimizer._accumulators.values() for name in values
+    }
+    optimizer._already_create_accumulator.intersection_update(with_state)
+    optimizer.set_state_dict(state)
+    if optimizer._accumulators:
+        # All is loaded; state of parameters that are used later begins anew.
+        optimizer._accumulators_holder = {}

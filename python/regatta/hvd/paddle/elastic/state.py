@@ -7,7 +7,11 @@ import paddle
 from regatta.hvd import basics
 from regatta.hvd.arrays.objects import broadcast_object
 from regatta.hvd.elastic.state import ObjectState
-from regatta.hvd.paddle.functions import broadcast_optimizer_state, broadcast_parameters
+from regatta.hvd.paddle.functions import (
+    broadcast_optimizer_state,
+    broadcast_parameters,
+    go_back,
+)
 
 __all__ = ["PaddleState"]
 
@@ -16,7 +20,11 @@ def _copy(value: Any) -> Any:
     """Copy a state dict with its tensors: optimizers and layers go on changing theirs."""
     if isinstance(value, dict):
         return {key: _copy(one) for key, one in value.items()}
-    return value.detach().clone() if isinstance(value, paddle.Tensor) else value
+    if not isinstance(value, paddle.Tensor):
+        return value
+    copy = value.detach().clone()
+    copy.name = value.name  # by which optimizers find the state of a master weight
+    return copy
 
 
 class _Keeper:
@@ -30,7 +38,12 @@ class _Keeper:
         self._saved = _copy(self.value.state_dict())
 
     def restore(self) -> None:
-        self.value.set_state_dict(_copy(self._saved))
+        if isinstance(self.value, paddle.nn.Layer):
+            self.value.set_state_dict(_copy(self._saved))
+        else:
+            go_back(self.value, _copy(self._saved))
+            # Of the step that failed; many programs clear gradients after a step only.
+            self.value.clear_grad()
 
     def sync(self) -> None:
         if isinstance(self.value, paddle.nn.Layer):
