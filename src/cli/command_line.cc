@@ -8,6 +8,7 @@
 #include "absl/strings/str_join.h"
 #include "base/suggest.h"
 #include "cli/completion.h"
+#include "cli/hvdrun_syntax.h"
 
 namespace regatta::cli {
 namespace {
@@ -330,6 +331,20 @@ void AddJobs(CLI::App* app, Invocation* call) {
   logs->add_flag("-f,--follow", call->follow, "Go on until the replica ends");
 }
 
+void AddHvdrun(CLI::App* app, Invocation* call) {
+  CLI::App* hvdrun =
+      AddCommand(app, call, "hvdrun", "Start the ranks of a training job, as horovodrun does");
+  hvdrun->footer(
+      "  regatta hvdrun -np 2 python train.py\n"
+      "  regatta hvdrun -np 8 -H node1:4,node2:4 python train.py\n"
+      "Other hosts are reached by ssh and have the same `regatta` and the same current folder. "
+      "The\n"
+      "job ends with the first rank that fails. Scripts may `import horovod.torch`: regatta.hvd "
+      "answers;\nthose of torch.distributed find RANK, WORLD_SIZE and MASTER_ADDR. Needs no "
+      "`regatta serve`.");
+  AddHvdrunFlags(hvdrun, &call->hvdrun, &call->check_build);
+}
+
 void AddOthers(CLI::App* app, Invocation* call) {
   CLI::App* validate = AddCommand(app, call, "validate", "Check a pipeline without running it");
   validate->add_option("file", call->file, "The pipeline (YAML)")->type_name("FILE")->required();
@@ -431,6 +446,7 @@ void Fill(Syntax& syntax) {
   AddResults(app, call);
   AddSubmit(app, call);
   AddJobs(app, call);
+  AddHvdrun(app, call);
   AddOthers(app, call);
 }
 
@@ -510,10 +526,19 @@ std::string Unexpected(const CLI::App* command, const Invocation& call, const st
 
 }  // namespace
 
-Parsed ParseCommandLine(const std::vector<std::string>& arguments) {
+Parsed ParseCommandLine(const std::vector<std::string>& given) {
   Syntax syntax = MakeSyntax();
   Fill(syntax);
   CLI::App* app = syntax.app.get();
+  std::vector<std::string> arguments = given;
+  if (!given.empty() && given.front() == "hvdrun") {
+    // The ranks' command has flags of its own.
+    HvdrunWords words =
+        SplitHvdrun(app->get_subcommand("hvdrun"), {given.begin() + 1, given.end()});
+    arguments = std::move(words.flags);
+    arguments.insert(arguments.begin(), "hvdrun");
+    syntax.invocation.hvdrun.command = std::move(words.command);
+  }
   Parsed parsed;
   std::string stranger;
   CLI::App* deepest = Deepest(app, arguments, &stranger);

@@ -5,6 +5,8 @@
 #include <string>
 #include <vector>
 
+#include "train/hvdrun.h"
+
 namespace regatta::cli {
 
 // What one call of the program asks for, after its arguments were read.
@@ -41,6 +43,9 @@ struct Invocation {
   std::string layout;  // topo map
   int hosts = 0;       // topo map; 0: as many as the layout needs
   int devices = 0;     // topo map; 0: the machine's accelerators
+
+  train::HvdrunOptions hvdrun;
+  bool check_build = false;  // hvdrun
 
   std::string output = "text";  // --output
   bool json = false;            // --output json

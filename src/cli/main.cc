@@ -9,6 +9,7 @@
 #include "cli/settings.h"
 #include "job/container/container_main.h"
 #include "job/shim/shim.h"
+#include "train/agent.h"
 
 namespace regatta::cli {
 
@@ -49,6 +50,7 @@ constexpr struct {
     {"doctor", Doctor},
     {"topo", ShowTopology},
     {"eccl status", ShowEcclStatus},
+    {"hvdrun", RunRanks},
     {"topo map", MapRanksToCards},
     {"config show", ShowConfig},
     {"completion", PrintCompletion},
@@ -82,5 +84,6 @@ int main(int argc, char** argv) {
   if (argc > 1 && std::strcmp(argv[1], "container") == 0) {
     return regatta::job::ContainerMain(argc, argv);
   }
+  if (argc > 1 && std::strcmp(argv[1], "rank-agent") == 0) return regatta::train::AgentMain();
   return regatta::cli::Main(std::vector<std::string>(argv + 1, argv + argc));
 }

@@ -40,6 +40,7 @@ int PrintConsoleAddress(const Invocation& call, const base::Config& settings);
 int Doctor(const Invocation& call, const base::Config& settings);
 int ShowTopology(const Invocation& call, const base::Config& settings);
 int ShowEcclStatus(const Invocation& call, const base::Config& settings);
+int RunRanks(const Invocation& call, const base::Config& settings);
 int MapRanksToCards(const Invocation& call, const base::Config& settings);
 int ShowConfig(const Invocation& call, const base::Config& settings);
 int PrintCompletion(const Invocation& call, const base::Config& settings);
