@@ -143,8 +143,9 @@ install_python
 if [[ $lanes == *" frameworks "* ]]; then
   # Frameworks that training jobs are tested with disagree about NumPy.
   install_apart frameworks/paddle "paddlepaddle==$PADDLEPADDLE" \
-    "$(grep -o '^pytest==[^ ]*' tools/python-requirements.txt)" "scikit-learn==$SCIKIT_LEARN_PADDLE"
-  install_apart frameworks/tensorflow "tensorflow-cpu==$TENSORFLOW_CPU"
+    "$(grep -o '^pytest==[^ ]*' tools/python-requirements.txt)" "scikit-learn==$SCIKIT_LEARN_NUMPY2"
+  install_apart frameworks/tensorflow "tensorflow-cpu==$TENSORFLOW_CPU" \
+    "$(grep -o '^pytest==[^ ]*' tools/python-requirements.txt)" "scikit-learn==$SCIKIT_LEARN_NUMPY2"
 fi
 if [[ $lanes == *" torch2 "* ]]; then install_torch2; fi
 if [[ $lanes == *" api "* ]]; then install_apart schemathesis "schemathesis==$SCHEMATHESIS"; fi

@@ -39,6 +39,7 @@ __all__ = [
     "local_rank",
     "local_size",
     "name_of",
+    "process_set_ranks",
     "rank",
     "remove_process_set",
     "shutdown",
@@ -303,6 +304,14 @@ def number_of(process_set: ProcessSet) -> int:
     if not process_set.included():
         raise ValueError(f"rank {rank()} is not part of {process_set}")
     return number
+
+
+def process_set_ranks(number: int) -> list[int] | None:
+    """Return the ranks of the set with this number, None when there is none."""
+    if number == 0:
+        return list(range(size()))
+    with _lock:
+        return next((one.ranks for one in _sets if one.process_set_id == number), None)
 
 
 def add_process_set(process_set: ProcessSet | Iterable[int]) -> ProcessSet:
