@@ -1,5 +1,10 @@
 """regatta.hvd.tensorflow and regatta.hvd.keras with real processes."""
 
+import os
+import pathlib
+import subprocess
+import sys
+
 import pytest
 from conftest import Job, Start
 
@@ -79,6 +84,37 @@ def test_a_mismatch_is_named_on_all_ranks(start: Start) -> None:
     for output in expect_success(start("mismatch", 3, script=_SCRIPT)):
         assert output.count('"allreduce.weights"') >= 2 and "rank 2 submitted" in output
         assert "float32[4, 3]" in output and "float32[3, 4]" in output
+
+
+def test_horovods_import_names_are_served() -> None:
+    program = """
+import horovod.tensorflow as hvd
+import horovod.keras as keras_hvd
+import horovod.tensorflow.keras
+from horovod.keras.callbacks import MetricAverageCallback
+from horovod.keras.elastic import CommitStateCallback
+from horovod.tensorflow.compression import Compression
+from horovod.tensorflow.elastic import TensorFlowKerasState
+from horovod.tensorflow.functions import broadcast_object_fn
+from horovod.tensorflow.keras.callbacks import LearningRateWarmupCallback
+from horovod.tensorflow.keras.elastic import KerasState
+from horovod.tensorflow.mpi_ops import rank_op
+assert hvd.DistributedGradientTape.__module__ == "regatta.hvd.tensorflow.gradients"
+assert horovod.tensorflow.keras.callbacks.MetricAverageCallback is MetricAverageCallback
+keras_hvd.init()
+assert int(rank_op()) == hvd.rank() == 0
+"""
+    folder = str(pathlib.Path(hvd.__file__).parents[1] / "shim" / "packages")
+    paths = [folder, str(pathlib.Path(__file__).parents[1])]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        text=True,
+        capture_output=True,
+        check=False,
+        timeout=240,
+    )
+    assert done.returncode == 0, done.stderr
 
 
 def test_what_cannot_be_done_is_refused() -> None:

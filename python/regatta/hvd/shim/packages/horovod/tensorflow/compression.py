@@ -1,0 +1,5 @@
+"""``horovod.tensorflow.compression``."""
+
+from regatta.hvd.tensorflow.compression import Compression, Compressor
+
+__all__ = ["Compression", "Compressor"]
