@@ -228,3 +228,30 @@ def test_the_store_talks_to_its_own_job_only() -> None:
 def test_hosts_that_are_none_are_refused(text: str) -> None:
     with pytest.raises(ValueError, match="is not a host"):
         parse_hosts(text)
+
+
+def test_a_function_runs_on_all_ranks() -> None:
+    program = """
+import operator
+import horovod
+assert horovod.run(operator.add, (1, 2), num_proc=2) == [3, 3]
+assert horovod.run(dict, (), {"one": 1}, np=1) == [{"one": 1}]
+try:
+    horovod.run(operator.truediv, (1, 0), num_proc=2)
+except RuntimeError as failed:
+    assert "a rank failed" in str(failed)
+else:
+    raise SystemExit("no error")
+"""
+    here = pathlib.Path(__file__).parents[1]
+    paths = [str(here / "regatta" / "hvd" / "shim" / "packages"), str(here)]
+    done = subprocess.run(
+        [sys.executable, "-c", program],
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(paths)},
+        text=True,
+        capture_output=True,
+        timeout=120,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    assert "ZeroDivisionError" in done.stdout + done.stderr
