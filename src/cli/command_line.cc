@@ -339,7 +339,9 @@ void AddHvdrun(CLI::App* app, Invocation* call) {
       "  regatta hvdrun -np 8 -H node1:4,node2:4 python train.py\n"
       "Other hosts are reached by ssh and have the same `regatta` and the same current folder. "
       "The\n"
-      "job ends with the first rank that fails. Scripts may `import horovod.torch`: regatta.hvd "
+      "job ends with the first rank that fails; with --min-np, --max-np or a discovery script "
+      "ranks "
+      "come\nand go, on this machine. Scripts may `import horovod.torch`: regatta.hvd "
       "answers;\nthose of torch.distributed find RANK, WORLD_SIZE and MASTER_ADDR. Needs no "
       "`regatta serve`.");
   AddHvdrunFlags(hvdrun, &call->hvdrun, &call->check_build);

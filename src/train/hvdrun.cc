@@ -95,9 +95,7 @@ const std::vector<HvdrunSetting> kHvdrunSettings = {
 
 base::Result<int> RunHvdrun(const HvdrunOptions& options) {
   if (options.command.empty()) return Wrong("a command is missing: what do the ranks run?");
-  if (options.elastic()) {
-    return Wrong("elastic jobs run on one machine so far, with: python3 -m regatta.hvd.run");
-  }
+  if (options.elastic()) return Wrong("RunHvdrun has no elastic jobs");
   const int sources = static_cast<int>(!options.hosts.empty()) +
                       static_cast<int>(!options.host_file.empty()) +
                       static_cast<int>(!options.discovery_script.empty());

@@ -21,6 +21,9 @@ HOSTS_MISSING = (
     if os.geteuid() != 0 or shutil.which("ip") is None
     else None
 )
+TORCH_MISSING = subprocess.run(
+    ["/usr/bin/python3", "-c", "import torch"], capture_output=True, check=False
+).returncode
 
 
 def environment(**more):
@@ -77,6 +80,26 @@ SETTLE = (
     "setsid sh -c 'echo $$ > far.$RANK && mv far.$RANK pid.far.$RANK; exec sleep 1000' &\n"
     "echo $$ > new.$RANK && mv new.$RANK pid.near.$RANK\n"
 )
+
+
+# Rank 1 dies in the third step; rank 0 goes on alone.
+ELASTIC = """
+import os
+import horovod.torch as hvd, torch
+
+@hvd.elastic.run
+def train(state):
+    while state.step < 6:
+        hvd.allreduce(torch.ones(2))
+        state.step += 1
+        state.commit()
+        if state.step == 3 and hvd.rank() == 1:
+            os._exit(9)
+    print("done", "alone" if hvd.size() == 1 else "together", os.environ["HOROVOD_CYCLE_TIME"])
+
+hvd.init()
+train(hvd.elastic.TorchState(step=0))
+"""
 
 
 class Folder(unittest.TestCase):
@@ -228,6 +251,16 @@ class Here(Folder):
             lines += line == "[0]<stdout>:0123456789abcdef\n"
         self.assertEqual((process.wait(), lines), (0, 2_000_000))
 
+    @unittest.skipIf(TORCH_MISSING, "the system's Python has no torch")
+    def test_an_elastic_job_goes_on_with_the_ranks_that_live(self):
+        done = hvdrun(
+            *("-np", "2", "--min-np", "1", "--cycle-time-ms", "3"),
+            *("/usr/bin/python3", "-c", ELASTIC),
+        )
+        self.assertEqual(done.returncode, 0, done.stdout + done.stderr)
+        self.assertIn("ended with code 9", done.stderr)
+        self.assertIn("done alone 3", done.stdout)
+
     def test_what_is_wrong_is_said_before_anything_starts(self):
         (self.folder / "hosts").write_text("localhost\nlocalhost\n")
         for arguments, text in (
@@ -242,7 +275,12 @@ class Here(Folder):
             ),
             (["-np", "2", "--hostfile", "none", "true"], "none"),
             (["-np", "2", "-H", "a", "--hostfile", "b", "true"], "give one of"),
-            (["-np", "2", "--min-np", "1", "true"], "regatta.hvd.run"),
+            (
+                ["-np", "2", "--min-np", "1", "-H", "far:2", "true"],
+                'host "far" is not this machine',
+            ),
+            (["-np", "2", "--max-np", "3"], "a command is missing"),
+            (["-np", "2", "--min-np", "1", "--reset-limit", "3", "true"], "--reset-limit"),
             (["-np", "two", "true"], "--num-proc"),
             (["-np", "2", "--cycle-time-ms", "fast", "true"], "--cycle-time-ms"),
             (["--fusion-treshold-mb", "2", "true"], 'did you mean "--fusion-threshold-mb"'),
