@@ -69,6 +69,13 @@
  *   ECCL_NCCL              0: NCCL is not used between devices (default: where it can be loaded)
  *   ECCL_NCCL_LIBRARY      its file (default libnccl.so.2)
  *   ECCL_HOST              the address this rank tells others to reach it at
+ *   ECCL_INTERFACES        network interfaces for traffic between hosts, such as eth0,eth1 or
+ *                          ib* or ^docker0 (all but that one); default: all but loopback and
+ *                          the bridges of container engines. Ranks connect interfaces of one
+ *                          subnet; messages are divided among them by what each lately
+ *                          carried, and one that fails is survived while another is left
+ *   ECCL_SOCKETS_PER_RAIL  connections between two such interfaces, 1 to 16 (default 1); the
+ *                          higher one of two ranks decides
  *   ECCL_HOST_ID           ranks with different ones count as being on different hosts
  *   ECCL_SHM_RING_BYTES    size of one shared-memory ring, a power of two (default: 2 MiB, less
  *                          when more than four ranks share a host or the process has many

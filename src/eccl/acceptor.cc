@@ -39,7 +39,7 @@ std::string Hello::Describe() const {
 std::string EncodeHello(const Hello& hello, const std::string& key) {
   BodyWriter body;
   body.U8(hello.purpose).U32(hello.rank).U32(hello.size).U32(hello.pid);
-  body.Text(hello.host).Text(hello.version);
+  body.Text(hello.host).Text(hello.version).U32(hello.connection).U32(hello.connections);
   std::string nonce(kNonceBytes, '\0');
   base::FillRandom(nonce.data(), nonce.size());
   body.Raw(nonce);
@@ -68,6 +68,8 @@ base::Result<Hello> DecodeHello(const FrameHeader& header, std::string_view body
   hello.pid = reader.U32();
   hello.host = reader.Text();
   hello.version = reader.Text();
+  hello.connection = reader.U32();
+  hello.connections = reader.U32();
   reader.Raw(kNonceBytes + kProofBytes);
   if (!reader.ok() || reader.left() != 0) return malformed;
   return hello;
@@ -90,13 +92,15 @@ base::Result<std::string> Introduce(int fd, const Hello& hello, const std::strin
   return std::move(answer.body);
 }
 
-Acceptor::Acceptor(int listen_fd, std::string key, Judge judge)
-    : listen_fd_(listen_fd), key_(std::move(key)), judge_(std::move(judge)) {}
+Acceptor::Acceptor(std::vector<int> listen_fds, std::string key, Judge judge)
+    : listen_fds_(std::move(listen_fds)), key_(std::move(key)), judge_(std::move(judge)) {}
 
 Status Acceptor::Run(const std::function<bool()>& done, Deadline deadline) {
   while (!done()) {
     Deadline next = deadline;
-    std::vector<pollfd> items{{listen_fd_, POLLIN, 0}};
+    std::vector<pollfd> items;
+    for (const int fd : listen_fds_) items.push_back({fd, POLLIN, 0});
+    const std::size_t listeners = items.size();
     for (const Pending& pending : pending_) {
       items.push_back({pending.fd.get(), POLLIN, 0});
       next = std::min(next, pending.deadline);
@@ -113,7 +117,7 @@ Status Acceptor::Run(const std::function<bool()>& done, Deadline deadline) {
     for (std::size_t i = 0; i < pending_.size(); ++i) {
       Pending& pending = pending_[i];
       bool finished = false;
-      if (items[i + 1].revents != 0) {
+      if (items[listeners + i].revents != 0) {
         finished = ReadFrom(pending);
       } else if (Clock::now() >= pending.deadline) {
         finished = Drop(pending, "said nothing for 5 s");
@@ -121,14 +125,16 @@ Status Acceptor::Run(const std::function<bool()>& done, Deadline deadline) {
       if (!finished) waiting.push_back(std::move(pending));
     }
     pending_ = std::move(waiting);
-    if (items[0].revents != 0) AcceptAll();
+    for (std::size_t i = 0; i < listeners; ++i) {
+      if (items[i].revents != 0) AcceptAll(items[i].fd);
+    }
   }
   return Status();
 }
 
-void Acceptor::AcceptAll() {
+void Acceptor::AcceptAll(int listen_fd) {
   while (pending_.size() < kMaxPending) {
-    base::UniqueFd fd(accept4(listen_fd_, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
+    base::UniqueFd fd(accept4(listen_fd, nullptr, nullptr, SOCK_CLOEXEC | SOCK_NONBLOCK));
     if (!fd.valid()) return;
     TuneSocket(fd.get());
     std::string address = PeerAddress(fd.get());

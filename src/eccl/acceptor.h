@@ -20,6 +20,10 @@ struct Hello {
   std::uint32_t pid = 0;
   std::string host;
   std::string version;
+  // Of a payload connection: which one of its channel. The first one is opened last, and says how
+  // many there are.
+  std::uint32_t connection = 0;
+  std::uint32_t connections = 1;
 
   // "rank 3 (host web-1, pid 4242)".
   std::string Describe() const;
@@ -48,7 +52,7 @@ class Acceptor {
   // or the reason to refuse it.
   using Judge = std::function<base::Status(Guest&)>;
 
-  Acceptor(int listen_fd, std::string key, Judge judge);
+  Acceptor(std::vector<int> listen_fds, std::string key, Judge judge);
 
   // Runs until `done()` is true; kDeadlineExceeded otherwise. done is asked after each guest.
   base::Status Run(const std::function<bool()>& done, Deadline deadline);
@@ -62,13 +66,13 @@ class Acceptor {
     std::string bytes;
     Deadline deadline;
   };
-  void AcceptAll();
+  void AcceptAll(int listen_fd);
   // True when the connection is finished with, one way or the other.
   bool ReadFrom(Pending& pending);
   bool Drop(const Pending& pending, const std::string& why);
   bool Refuse(Pending& pending, const std::string& who, const std::string& why);
 
-  int listen_fd_;
+  std::vector<int> listen_fds_;
   std::string key_;
   Judge judge_;
   std::vector<Pending> pending_;

@@ -70,7 +70,7 @@ Status Bootstrap::Host() {
   names_.resize(size);
   std::size_t joined = 1;
 
-  Acceptor acceptor(listener.get(), options_.key, [&](Acceptor::Guest& guest) {
+  Acceptor acceptor({listener.get()}, options_.key, [&](Acceptor::Guest& guest) {
     const Hello& hello = guest.hello;
     if (hello.purpose != Hello::kJoin) {
       return Status(Code::kInvalidArgument, "it wants something other than to join");

@@ -115,6 +115,12 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
     peers.places = {{}};
   } else {
     const std::string key = options_.job_token + "\n" + id.secret;
+    const std::vector<Interface> interfaces = InterfacesOfThisHost();
+    BASE_ASSIGN_OR_RETURN(const std::vector<Interface> wanted,
+                          options_.interfaces.Choose(interfaces));
+    // Who names interfaces wants the others left alone.
+    std::string host = options_.host;
+    if (host.empty() && options_.interfaces.given()) host = wanted.front().address;
     const Deadline deadline = Clock::now() + options_.init_timeout;
     BASE_ASSIGN_OR_RETURN(bootstrap, Bootstrap::Join({.rank = rank_,
                                                       .size = size_,
@@ -127,9 +133,12 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
                                    .size = size_,
                                    .transport = options_.transport,
                                    .host_id = options_.host_id,
-                                   .host = options_.host,
+                                   .host = host,
                                    .key = key,
                                    .ring_bytes = options_.ring_bytes,
+                                   .interfaces = interfaces,
+                                   .rail_interfaces = wanted,
+                                   .sockets_per_rail = options_.sockets_per_rail,
                                    .device = DeviceOf(device_.get(), library.get()),
                                    .settings = options_.Choices(),
                                    .deadline = deadline};
@@ -159,7 +168,10 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   if (name_.empty()) name_ = base::RandomHex(6);
   status_server_ = StatusServer::OfThisProcess();
   if (status_server_ != nullptr) status_server_->Add(this);
-  if (bootstrap) monitor_ = std::make_unique<Monitor>(health_.get(), bootstrap->TakeSockets());
+  if (bootstrap) {
+    monitor_ = std::make_unique<Monitor>(health_.get(), bootstrap->TakeSockets(),
+                                         [this] { links_->Maintain(); });
+  }
   return Status();
 }
 

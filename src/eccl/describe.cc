@@ -49,6 +49,18 @@ void WriteRank(const Health& health, int rank, const DeviceInfo& device, base::J
   json->EndObject();
 }
 
+void WriteRail(const RailInfo& rail, base::JsonWriter* json) {
+  json->BeginObject();
+  json->Text("name", rail.name);
+  json->Text("interface", rail.interface);
+  json->Text("state", rail.state);
+  if (!rail.why.empty()) json->Text("why", rail.why);
+  json->Integer("sent_bytes", static_cast<std::int64_t>(rail.sent));
+  json->Integer("received_bytes", static_cast<std::int64_t>(rail.received));
+  json->Integer("bytes_per_second", std::llround(rail.bytes_per_second));
+  json->EndObject();
+}
+
 void WriteDecision(const Tuner::Decision& decision, base::JsonWriter* json) {
   json->BeginObject();
   json->Text("operation", NameOf(decision.kind));
@@ -102,6 +114,10 @@ std::string Communicator::Describe(std::size_t calls) const {
     json.Text("transport", channel->name());
     json.Integer("sent_bytes", static_cast<std::int64_t>(traffic.sent));
     json.Integer("received_bytes", static_cast<std::int64_t>(traffic.received));
+    json.Key("rails");
+    json.BeginArray();
+    for (const RailInfo& rail : channel->rails()) WriteRail(rail, &json);
+    json.EndArray();
     json.EndObject();
   }
   json.EndArray();

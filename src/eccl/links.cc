@@ -1,7 +1,5 @@
 #include "eccl/links.h"
 
-#include <poll.h>
-
 #include "base/clock.h"
 
 namespace regatta::eccl {
@@ -19,7 +17,7 @@ const char* TransportName(const std::vector<std::unique_ptr<Channel>>& channels)
   bool shm = false, tcp = false;
   for (const auto& channel : channels) {
     if (channel == nullptr) continue;
-    (channel->poll_fd() < 0 ? shm : tcp) = true;
+    (channel->has_bell() ? shm : tcp) = true;
   }
   if (shm && tcp) return "shm+tcp";
   return shm ? "shm" : tcp ? "tcp" : "none";
@@ -34,7 +32,36 @@ Links::Links(int rank, std::vector<std::unique_ptr<Channel>> channels, Waiter* w
       waiter_(waiter),
       health_(health),
       timeout_(timeout),
-      transport_name_(TransportName(channels_)) {}
+      transport_name_(TransportName(channels_)) {
+  for (std::size_t peer = 0; peer < channels_.size(); ++peer) {
+    if (channels_[peer] != nullptr && channels_[peer]->buffers()) {
+      buffering_.push_back(static_cast<int>(peer));
+    }
+  }
+}
+
+base::Status Links::Flush() {
+  std::size_t before = 0;
+  std::vector<Interest> interests;
+  const auto move = [&](bool* moved) -> base::Result<bool> {
+    std::size_t left = 0;
+    interests.clear();
+    for (const int peer : buffering_) {
+      auto some = channel(peer)->Flush();
+      if (!some.ok()) return LostChannel(peer, some.status());
+      left += *some;
+      if (*some > 0) interests.push_back({peer, true});
+    }
+    *moved = left < before;
+    before = left;
+    return left == 0;
+  };
+  return Wait(move, [&] { return interests; });
+}
+
+void Links::Maintain() {
+  for (const int peer : buffering_) channel(peer)->Maintain();
+}
 
 Status Links::Exchange(int to, std::span<const std::byte> out, int from, std::span<std::byte> in) {
   Channel* send = channel(to);
@@ -77,7 +104,7 @@ Status Links::BeginSleep(std::vector<Interest> interests, Clock::time_point* sin
   // Read before the last look: whatever a peer sent before it left is found by that look.
   left_ = -1;
   for (const Interest& interest : interests_) {
-    if (channel(interest.peer)->poll_fd() < 0 && health_->HasLeft(interest.peer)) {
+    if (channel(interest.peer)->has_bell() && health_->HasLeft(interest.peer)) {
       left_ = interest.peer;
     }
   }
@@ -107,9 +134,9 @@ Status Links::Sleep() {
   std::vector<Waiter::FdInterest> fds;
   bool shm = false;
   for (const Interest& interest : interests_) {
-    const int fd = channel(interest.peer)->poll_fd();
-    if (fd < 0) shm = true;
-    if (fd >= 0) fds.push_back({fd, static_cast<short>(interest.sending ? POLLOUT : POLLIN)});
+    const Channel* wire = channel(interest.peer);
+    shm = shm || wire->has_bell();
+    wire->AddPolls(interest.sending, &fds, &patience_);
   }
   waiter_->Sleep(ticket_, fds, shm, patience_);
   return Status();

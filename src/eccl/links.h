@@ -40,6 +40,35 @@ class Links {
   // communicator's failure, kUnavailable (a peer left), kDeadlineExceeded (names who holds it up).
   template <typename Move, typename Interests>
   base::Status Until(Move move, Interests interests) {
+    BASE_RETURN_IF_ERROR(Wait(std::move(move), std::move(interests)));
+    return buffering_.empty() ? base::Status() : Flush();
+  }
+  // Any thread: what wires need while nobody waits.
+  void Maintain();
+
+  // Sends and receives at the same time, as one message each way; either part may be empty.
+  base::Status Exchange(int to, std::span<const std::byte> out, int from, std::span<std::byte> in);
+  base::Status Send(int to, std::span<const std::byte> out) { return Exchange(to, out, to, {}); }
+  base::Status Receive(int from, std::span<std::byte> in) { return Exchange(from, {}, from, in); }
+
+  // What a channel's error means, once it is known why the peer is gone.
+  base::Status LostChannel(int peer, const base::Status& why);
+
+  // Where a call should begin, a peer sent something else.
+  base::Status LostStep(int peer) const;
+
+  // What it waits for, when it has waited long enough to sleep. Any thread.
+  std::vector<Interest> Waiting() const;
+  // Any thread.
+  void SetTimeout(std::chrono::milliseconds timeout) { timeout_.store(timeout); }
+  std::chrono::milliseconds timeout() const { return timeout_.load(); }
+
+  // "shm", "tcp", "shm+tcp"; "none" for one rank.
+  const char* transport_name() const { return transport_name_; }
+
+ private:
+  template <typename Move, typename Interests>
+  base::Status Wait(Move move, Interests interests) {
     Clock::time_point since{};
     waiter_->Start();
     while (true) {
@@ -71,28 +100,8 @@ class Links {
       BASE_RETURN_IF_ERROR(Sleep());
     }
   }
-
-  // Sends and receives at the same time, as one message each way; either part may be empty.
-  base::Status Exchange(int to, std::span<const std::byte> out, int from, std::span<std::byte> in);
-  base::Status Send(int to, std::span<const std::byte> out) { return Exchange(to, out, to, {}); }
-  base::Status Receive(int from, std::span<std::byte> in) { return Exchange(from, {}, from, in); }
-
-  // What a channel's error means, once it is known why the peer is gone.
-  base::Status LostChannel(int peer, const base::Status& why);
-
-  // Where a call should begin, a peer sent something else.
-  base::Status LostStep(int peer) const;
-
-  // What it waits for, when it has waited long enough to sleep. Any thread.
-  std::vector<Interest> Waiting() const;
-  // Any thread.
-  void SetTimeout(std::chrono::milliseconds timeout) { timeout_.store(timeout); }
-  std::chrono::milliseconds timeout() const { return timeout_.load(); }
-
-  // "shm", "tcp", "shm+tcp"; "none" for one rank.
-  const char* transport_name() const { return transport_name_; }
-
- private:
+  // Until everything that wires have taken is on its way without this process.
+  base::Status Flush();
   base::Status BeginSleep(std::vector<Interest> interests, Clock::time_point* since);
   base::Status Sleep();
   void EndWait();
@@ -104,6 +113,7 @@ class Links {
   Health* health_;
   std::atomic<std::chrono::milliseconds> timeout_;
   const char* transport_name_;
+  std::vector<int> buffering_;  // peers whose wires take more than they pass on at once
   // Of the sleep that is being begun.
   std::vector<Interest> interests_;
   mutable std::mutex waiting_mutex_;

@@ -41,8 +41,11 @@ Health::Progress ReadProgress(BodyReader* reader) {
 
 }  // namespace
 
-Monitor::Monitor(Health* health, std::vector<base::UniqueFd> sockets)
-    : health_(health), wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
+Monitor::Monitor(Health* health, std::vector<base::UniqueFd> sockets,
+                 std::function<void()> maintain)
+    : health_(health),
+      maintain_(std::move(maintain)),
+      wake_fd_(eventfd(0, EFD_CLOEXEC | EFD_NONBLOCK)) {
   for (std::size_t i = 0; i < sockets.size(); ++i) {
     if (!sockets[i].valid()) continue;
     const int rank = health_->rank() == 0 ? static_cast<int>(i) : 0;
@@ -91,6 +94,7 @@ void Monitor::Run(const std::stop_token& stop) {
   while (!stop.stop_requested()) {
     if (Clock::now() >= next_beat) {
       Beat();
+      maintain_();
       next_beat = Clock::now() + kBeat;
     }
     std::vector<pollfd> items{{wake_fd_.get(), POLLIN, 0}};

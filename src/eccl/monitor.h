@@ -1,6 +1,7 @@
 #pragma once
 
 #include <condition_variable>
+#include <functional>
 #include <mutex>
 #include <string>
 #include <thread>
@@ -17,7 +18,8 @@ namespace regatta::eccl {
 class Monitor {
  public:
   // Rank 0: one socket a rank; others: one, to rank 0. `health` must outlive the monitor.
-  Monitor(Health* health, std::vector<base::UniqueFd> sockets);
+  // `maintain` is called some four times a second, by the thread.
+  Monitor(Health* health, std::vector<base::UniqueFd> sockets, std::function<void()> maintain);
   // Ends the thread and closes the connections. Without Goodbye the others see a death.
   ~Monitor();
 
@@ -47,6 +49,7 @@ class Monitor {
   void Post(const std::string& frame, int except);
 
   Health* health_;
+  std::function<void()> maintain_;
   std::vector<Link> links_;
   base::UniqueFd wake_fd_;
   std::mutex mutex_;

@@ -15,6 +15,8 @@ using base::Code;
 using base::Status;
 
 constexpr char kIdFormat[] = "eccl1";
+// One fills a link between neighbours, and costs neither frames nor copies.
+constexpr int kSocketsPerRail = 1;
 
 std::string FromEnvironment(const char* name) {
   const char* value = std::getenv(name);
@@ -88,6 +90,11 @@ base::Result<Options> ReadOptions(const ecclConfig_t* given) {
   options.job_token = Setting(config.job_token, "ECCL_JOB_TOKEN");
   options.host = Setting(config.host, "ECCL_HOST");
   options.host_id = FromEnvironment("ECCL_HOST_ID");
+  BASE_ASSIGN_OR_RETURN(options.interfaces,
+                        InterfacePatterns::Parse(FromEnvironment("ECCL_INTERFACES")));
+  BASE_ASSIGN_OR_RETURN(const std::int64_t sockets,
+                        Number(0, "ECCL_SOCKETS_PER_RAIL", kSocketsPerRail, 1, 16));
+  options.sockets_per_rail = static_cast<int>(sockets);
   options.device = Setting(config.device, "ECCL_DEVICE");
   if (options.device == "cpu") options.device.clear();
   options.flight_record_folder = FromEnvironment("ECCL_FLIGHT_RECORDS");

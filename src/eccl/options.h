@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "eccl/peers.h"
+#include "eccl/rails/interfaces.h"
 #include "regatta/eccl.h"
 
 namespace regatta::eccl {
@@ -20,6 +21,8 @@ struct Options {
   std::string job_token;
   std::string host;
   std::string host_id;
+  InterfacePatterns interfaces;  // for rails
+  int sockets_per_rail = 1;
   std::string device;                // "cuda:0"; "": values are in host memory
   std::string flight_record_folder;  // "": no records
   std::size_t ring_bytes =

@@ -6,6 +6,7 @@
 
 #include "base/file.h"
 #include "base/log.h"
+#include "eccl/rails/dial.h"
 
 namespace regatta::eccl {
 namespace {
@@ -25,7 +26,29 @@ struct Endpoint {
   bool may_tcp = false;
   std::string address;
   std::uint16_t port = 0;
+  std::vector<RailPlace> rails;
 };
+
+void WriteRails(const std::vector<RailPlace>& places, BodyWriter* writer) {
+  writer->U32(static_cast<std::uint32_t>(places.size()));
+  for (const RailPlace& place : places) {
+    writer->Text(place.interface.name).Text(place.interface.address);
+    writer->U32(static_cast<std::uint32_t>(place.interface.prefix_bits)).U32(place.port);
+  }
+}
+
+std::vector<RailPlace> ReadRails(BodyReader* reader) {
+  std::vector<RailPlace> places;
+  for (std::uint32_t left = reader->U32(); left > 0 && reader->ok(); --left) {
+    RailPlace place;
+    place.interface.name = reader->Text();
+    place.interface.address = reader->Text();
+    place.interface.prefix_bits = static_cast<int>(std::min<std::uint32_t>(reader->U32(), 128));
+    place.port = static_cast<std::uint16_t>(reader->U32());
+    places.push_back(std::move(place));
+  }
+  return places;
+}
 
 bool SameHost(const Endpoint& one, const Endpoint& other) {
   return one.boot_id == other.boot_id && one.host_id == other.host_id;
@@ -76,6 +99,9 @@ class Connector {
     auto listener = Listen(options_.host.empty() ? bootstrap_->local_address() : options_.host, 0);
     if (!listener.ok()) return listener.status();
     listener_ = *std::move(listener);
+    if (options_.transport != TransportChoice::kShm) {
+      rail_listeners_ = RailListeners::Open(options_.rail_interfaces);
+    }
     return Status();
   }
 
@@ -93,6 +119,7 @@ class Connector {
     const bool may_tcp = options_.transport != TransportChoice::kShm;
     writer.U8(may_shm ? 1 : 0).U8(may_tcp ? 1 : 0).Text(address);
     writer.U32(listener_.valid() ? LocalPort(listener_.get()) : 0);
+    WriteRails(rail_listeners_.places, &writer);
     BASE_ASSIGN_OR_RETURN(const auto all, Gather(mine, writer.body()));
     for (const std::string& one : all) {
       BodyReader reader(one);
@@ -109,6 +136,7 @@ class Connector {
       endpoint.may_tcp = reader.U8() != 0;
       endpoint.address = reader.Text();
       endpoint.port = static_cast<std::uint16_t>(reader.U32());
+      endpoint.rails = ReadRails(&reader);
       if (!reader.ok()) return Status(Code::kDataLoss, "a rank sent a malformed endpoint");
       peers_.names.push_back(endpoint.name);
       peers_.devices.push_back(std::move(device));
@@ -232,6 +260,8 @@ class Connector {
   Status ConnectTcp() {
     const Deadline deadline = std::min(options_.deadline, Clock::now() + kConnectTime);
     const std::string key = Hmac(options_.key, bootstrap_->nonce());
+    RailDialer dialer(options_.interfaces, options_.rail_interfaces, options_.sockets_per_rail,
+                      options_.size - 1);
     int expected = 0;
     for (int rank = 0; rank < options_.size; ++rank) {
       const auto at = static_cast<std::size_t>(rank);
@@ -247,28 +277,70 @@ class Connector {
         ++expected;
         continue;
       }
-      auto socket = Connect(endpoint.address, endpoint.port, deadline);
-      Status status = socket.status();
-      if (socket.ok()) {
-        status = Introduce(socket->get(), MakeHello(Hello::kPayload, options_.rank, options_.size),
-                           key, deadline)
-                     .status();
-      }
-      if (!status.ok()) {
-        return Status(status.code(), "cannot connect to " + endpoint.name + " at " +
-                                         status.message() +
-                                         " (ECCL_HOST on that rank sets the address it gives)");
-      }
-      peers_.channels[at] = MakeTcpChannel(*std::move(socket));
+      BASE_ASSIGN_OR_RETURN(peers_.channels[at], Dial(endpoint, key, &dialer, deadline));
     }
-    if (expected == 0) return Status();
-    Acceptor acceptor(listener_.get(), key, [&](Acceptor::Guest& guest) {
-      const auto rank = guest.hello.rank;
-      const bool fits = guest.hello.purpose == Hello::kPayload && rank < endpoints_.size() &&
+    return expected == 0 ? Status() : Accept(expected, key, dialer, deadline);
+  }
+
+  base::Result<std::unique_ptr<Channel>> Dial(const Endpoint& endpoint, const std::string& key,
+                                              RailDialer* dialer, Deadline deadline) {
+    auto first = Connect(endpoint.address, endpoint.port, deadline);
+    Status status = first.status();
+    std::vector<RailSocket> sockets;
+    if (status.ok()) {
+      // Interfaces of one host reach each other without any wire.
+      const Endpoint& self = endpoints_[static_cast<std::size_t>(options_.rank)];
+      sockets = dialer->Dial(*first, endpoint.address, endpoint.port,
+                             SameHost(self, endpoint) ? std::vector<RailPlace>() : endpoint.rails,
+                             deadline);
+      Hello hello = MakeHello(Hello::kPayload, options_.rank, options_.size);
+      const auto refused = [&](const RailSocket& socket) {
+        ++hello.connection;
+        const Status said = Introduce(socket.fd.get(), hello, key, deadline).status();
+        if (!said.ok()) {
+          base::Log(base::LogLevel::kWarning, "eccl", "a rail is not used",
+                    {{"to", endpoint.name}, {"why", said.message()}});
+        }
+        return !said.ok();
+      };
+      std::erase_if(sockets, refused);
+      hello.connection = 0;
+      hello.connections = static_cast<std::uint32_t>(sockets.size()) + 1;
+      status = Introduce(first->get(), hello, key, deadline).status();
+    }
+    if (!status.ok()) {
+      return Status(status.code(), "cannot connect to " + endpoint.name + " at " +
+                                       status.message() +
+                                       " (ECCL_HOST on that rank sets the address it gives)");
+    }
+    const std::string interface = dialer->InterfaceOfSocket(first->get());
+    sockets.insert(sockets.begin(), RailSocket{*std::move(first), interface});
+    return MakeChannel(std::move(sockets), options_.size - 1);
+  }
+
+  // The channels of `expected` higher ranks.
+  Status Accept(int expected, const std::string& key, const RailDialer& dialer, Deadline deadline) {
+    std::vector<int> listeners{listener_.get()};
+    for (const base::UniqueFd& fd : rail_listeners_.fds) listeners.push_back(fd.get());
+    std::vector<std::vector<RailSocket>> sockets(endpoints_.size());
+    Acceptor acceptor(listeners, key, [&](Acceptor::Guest& guest) {
+      const Hello& hello = guest.hello;
+      const auto rank = hello.rank;
+      const bool fits = hello.purpose == Hello::kPayload && rank < endpoints_.size() &&
                         static_cast<int>(rank) > options_.rank && peers_.channels[rank] == nullptr;
       if (!fits) return Status(Code::kInvalidArgument, "no payload connection expected from it");
+      std::vector<RailSocket>& own = sockets[rank];
+      if (hello.connection == 0 && hello.connections != own.size() + 1) {
+        return Status(Code::kInternal, "of its " + std::to_string(hello.connections) +
+                                           " connections " + std::to_string(own.size() + 1) +
+                                           " have come");
+      }
       BASE_RETURN_IF_ERROR(SendAll(guest.fd.get(), EncodeFrame(FrameType::kWelcome, ""), deadline));
-      peers_.channels[rank] = MakeTcpChannel(std::move(guest.fd));
+      const std::string interface = dialer.InterfaceOfSocket(guest.fd.get());
+      own.insert(hello.connection == 0 ? own.begin() : own.end(),
+                 RailSocket{std::move(guest.fd), interface});
+      if (hello.connection != 0) return Status();
+      peers_.channels[rank] = MakeChannel(std::move(own), options_.size - 1);
       --expected;
       return Status();
     });
@@ -279,6 +351,7 @@ class Connector {
   Waiter* waiter_;
   const PeerOptions& options_;
   base::UniqueFd listener_;
+  RailListeners rail_listeners_;
   std::vector<Endpoint> endpoints_;
   std::vector<int> neighbours_;  // ranks that may share memory with this one, and itself
   std::shared_ptr<ShmSegment> segment_;

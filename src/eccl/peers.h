@@ -6,6 +6,7 @@
 
 #include "base/status.h"
 #include "eccl/bootstrap.h"
+#include "eccl/rails/interfaces.h"
 #include "eccl/shm_channel.h"
 #include "eccl/transport.h"
 #include "eccl/wait.h"
@@ -28,7 +29,10 @@ struct PeerOptions {
   std::string host_id;  // ranks with different ones count as being on different hosts
   std::string host;     // what peers should reach this rank at; "": found out
   std::string key;
-  std::size_t ring_bytes = 0;  // as in Options
+  std::size_t ring_bytes = 0;              // as in Options
+  std::vector<Interface> interfaces;       // of this host
+  std::vector<Interface> rail_interfaces;  // those to use, besides the way that the routes choose
+  int sockets_per_rail = 1;
   DeviceInfo device;
   std::string settings;  // "NAME=value ...": has to be the same on every rank
   Deadline deadline;

@@ -32,6 +32,8 @@ base::Result<std::shared_ptr<Communicator>> Communicator::Regroup(const std::vec
   Options chosen = options != nullptr ? *options : options_;
   chosen.host = options_.host;
   chosen.host_id = options_.host_id;
+  chosen.interfaces = options_.interfaces;
+  chosen.sockets_per_rail = options_.sockets_per_rail;
   const MeetingPlace& meeting = places_[static_cast<std::size_t>(members[0])];
   const UniqueId id{.host = meeting.host,
                     .port = meeting.port,

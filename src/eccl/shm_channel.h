@@ -88,7 +88,9 @@ class ShmChannel final : public Channel {
   void EndSend() override { written_ = NextLine(written_); }
   void EndReceive() override { read_ = NextLine(read_); }
   ShmChannel* shm() override { return this; }
-  int poll_fd() const override { return -1; }
+  bool has_bell() const override { return true; }
+  void AddPolls(bool /*sending*/, std::vector<Waiter::FdInterest>* /*polls*/,
+                std::chrono::microseconds* /*limit*/) const override {}
   const char* name() const override { return "shm"; }
   Traffic traffic() const override { return {out_->written.load(), in_->read.load()}; }
 

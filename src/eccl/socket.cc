@@ -69,9 +69,15 @@ base::Result<base::UniqueFd> ListenAt(const addrinfo& address, bool* foreign) {
 }
 
 // One attempt at one address.
-base::Result<base::UniqueFd> ConnectTo(const addrinfo& address, Deadline deadline) {
+base::Result<base::UniqueFd> ConnectTo(const addrinfo& address, Deadline deadline,
+                                       const addrinfo* from = nullptr,
+                                       const std::string& interface = "") {
   base::UniqueFd fd(socket(address.ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0));
   if (!fd.valid()) return base::ErrnoStatus(errno, "cannot make a socket");
+  UseInterface(fd.get(), interface);
+  if (from != nullptr && bind(fd.get(), from->ai_addr, from->ai_addrlen) != 0) {
+    return base::ErrnoStatus(errno, "cannot use the interface's address");
+  }
   if (connect(fd.get(), address.ai_addr, address.ai_addrlen) != 0) {
     if (errno != EINPROGRESS) return base::ErrnoStatus(errno, "cannot connect");
     BASE_RETURN_IF_ERROR(WaitFor(fd.get(), POLLOUT, deadline));
@@ -199,6 +205,20 @@ base::Result<base::UniqueFd> Connect(const std::string& host, std::uint16_t port
     poll(nullptr, 0, static_cast<int>(pause / 1ms));
     pause = std::min<Clock::duration>(pause * 2, 200ms);
   }
+}
+
+base::Result<base::UniqueFd> ConnectFrom(const std::string& from, const std::string& interface,
+                                         const std::string& to, std::uint16_t port,
+                                         Deadline deadline) {
+  BASE_ASSIGN_OR_RETURN(const AddressList source, Resolve(from, 0));
+  BASE_ASSIGN_OR_RETURN(const AddressList target, Resolve(to, port));
+  return ConnectTo(*target, deadline, source.get(), interface);
+}
+
+void UseInterface(int fd, const std::string& interface) {
+  if (interface.empty()) return;
+  const auto size = static_cast<socklen_t>(interface.size());
+  setsockopt(fd, SOL_SOCKET, SO_BINDTODEVICE, interface.data(), size);
 }
 
 void TuneSocket(int fd) {

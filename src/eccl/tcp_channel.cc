@@ -1,9 +1,11 @@
+#include <poll.h>
 #include <sys/socket.h>
 
 #include <atomic>
 #include <cerrno>
 
 #include "eccl/transport.h"
+#include "eccl/wire.h"
 
 namespace regatta::eccl {
 namespace {
@@ -13,7 +15,11 @@ using base::Status;
 
 class TcpChannel : public Channel {
  public:
-  explicit TcpChannel(base::UniqueFd socket) : socket_(std::move(socket)) {}
+  TcpChannel(base::UniqueFd socket, const std::string& interface)
+      : socket_(std::move(socket)), interface_(interface) {
+    name_ = LocalAddress(socket_.get()) + " - " + PeerAddress(socket_.get());
+    if (!interface.empty()) name_ = interface + " " + name_;
+  }
 
   base::Result<std::size_t> TrySend(std::span<const std::byte> data) override {
     const ssize_t sent = send(socket_.get(), data.data(), data.size(), MSG_NOSIGNAL | MSG_DONTWAIT);
@@ -28,10 +34,18 @@ class TcpChannel : public Channel {
     return Failed("cannot receive");
   }
 
-  int poll_fd() const override { return socket_.get(); }
+  bool has_bell() const override { return false; }
+  void AddPolls(bool sending, std::vector<Waiter::FdInterest>* polls,
+                std::chrono::microseconds* /*limit*/) const override {
+    polls->push_back({socket_.get(), static_cast<short>(sending ? POLLOUT : POLLIN)});
+  }
   const char* name() const override { return "tcp"; }
   Traffic traffic() const override {
     return {sent_.load(std::memory_order_relaxed), received_.load(std::memory_order_relaxed)};
+  }
+  std::vector<RailInfo> rails() const override {
+    const Traffic both = traffic();
+    return {{.name = name_, .interface = interface_, .sent = both.sent, .received = both.received}};
   }
 
  private:
@@ -48,13 +62,14 @@ class TcpChannel : public Channel {
   }
 
   base::UniqueFd socket_;
+  std::string interface_, name_;
   std::atomic<std::uint64_t> sent_{0}, received_{0};
 };
 
 }  // namespace
 
-std::unique_ptr<Channel> MakeTcpChannel(base::UniqueFd socket) {
-  return std::make_unique<TcpChannel>(std::move(socket));
+std::unique_ptr<Channel> MakeTcpChannel(base::UniqueFd socket, const std::string& interface) {
+  return std::make_unique<TcpChannel>(std::move(socket), interface);
 }
 
 }  // namespace regatta::eccl

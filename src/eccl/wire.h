@@ -16,7 +16,7 @@ namespace regatta::eccl {
 using Clock = std::chrono::steady_clock;
 using Deadline = Clock::time_point;
 
-inline constexpr std::uint16_t kWireVersion = 6;
+inline constexpr std::uint16_t kWireVersion = 7;
 inline constexpr std::size_t kHeaderBytes = 12;
 // Of a frame from a peer that has not proved itself, and from one that has.
 inline constexpr std::size_t kMaxHelloBytes = 2048;
@@ -99,6 +99,14 @@ base::Result<base::UniqueFd> Listen(const std::string& host, std::uint16_t port)
 // Tries again until the deadline: the listener may start later.
 base::Result<base::UniqueFd> Connect(const std::string& host, std::uint16_t port,
                                      Deadline deadline);
+// From one of this host's addresses to a numeric one; through `interface`, where that is allowed.
+// One attempt, not longer than until the deadline.
+base::Result<base::UniqueFd> ConnectFrom(const std::string& from, const std::string& interface,
+                                         const std::string& to, std::uint16_t port,
+                                         Deadline deadline);
+// Connections to the listener come and go through this interface only, where that is allowed:
+// where two have one subnet, the routes would choose the same for both.
+void UseInterface(int fd, const std::string& interface);
 // No delay, keep-alive: a host that vanishes is noticed within about 10 s.
 void TuneSocket(int fd);
 std::uint16_t LocalPort(int fd);
