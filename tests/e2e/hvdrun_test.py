@@ -423,10 +423,10 @@ class OtherHosts(Folder):
                     _, err = process.communicate(timeout=harness.PATIENCE)
                     self.assertEqual(process.returncode, 1)
                     self.assertRegex(err, rf"rank 1 on {self.names[1]} is lost: the connection")
-                    for pid in pids:  # who had left the session of a killed agent is init's
+                    # A killed agent cannot end what its ranks had started.
+                    for group in (rank, int((self.folder / "pid.far.1").read_text())):
                         with contextlib.suppress(ProcessLookupError):
-                            if alive(pid) and pid == int((self.folder / "pid.far.1").read_text()):
-                                os.kill(pid, signal.SIGKILL)
+                            os.killpg(group, signal.SIGKILL)
                 self.gone(pids)
 
     def test_a_host_that_cannot_be_reached_is_named_with_the_reason(self):
