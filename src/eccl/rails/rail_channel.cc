@@ -217,7 +217,7 @@ class Rails final : public RailChannel {
         std::ranges::find(rails_, rail, [](const auto& one) { return one.get(); }) -
         rails_.begin());
     told_.resize(rails_.size());
-    const char state = down ? 2 : rail->stalled() ? 1 : 0;
+    const int state = down ? 2 : rail->stalled() ? 1 : 0;
     if (told_[at] == state) return;
     told_[at] = state;
     // When all are gone, the peer is.
@@ -369,7 +369,7 @@ class Rails final : public RailChannel {
   const RailOptions options_;
   mutable std::mutex mutex_;
   std::vector<std::unique_ptr<Rail>> rails_;
-  std::vector<char> told_;
+  std::vector<int> told_;
   Clock::time_point looked_{};
 
   // Sending: bytes below acknowledged_ have arrived, those below cut_ are in frames, those below
