@@ -20,7 +20,6 @@ namespace regatta::eccl {
 namespace {
 
 using namespace std::chrono_literals;
-using testing::HasSubstr;
 
 std::vector<std::byte> Bytes(std::size_t size) {
   std::mt19937 random(7);
