@@ -347,6 +347,47 @@ void AddHvdrun(CLI::App* app, Invocation* call) {
   AddHvdrunFlags(hvdrun, &call->hvdrun, &call->check_build);
 }
 
+void AddEcclPlan(CLI::App* eccl, Invocation* call) {
+  CLI::App* plan = AddCommand(
+      eccl, call, "plan", "Compare the algorithms of a collective on a cluster that need not exist",
+      "eccl plan");
+  plan->footer(
+      "The programs of all ranks are checked (nobody waits for ever, each share is reduced "
+      "exactly\n"
+      "once), then simulated message by message; nothing is sent. PREDICTED is the cost model "
+      "that\n"
+      "a communicator begins with, SIMULATED follows each message, * is the algorithm that is "
+      "used\n"
+      "while nothing has been measured.\n"
+      "  regatta eccl plan --ranks 32 --hosts 4 --between 30us,1Gbit/s\n"
+      "  regatta eccl plan --ranks 8 --algorithm ring --program-of 3");
+  plan->add_option("-n,--ranks", call->ranks, "Ranks of the communicator")
+      ->type_name("N")
+      ->required()
+      ->check(CLI::Range(2, 1024));
+  plan->add_option("--hosts", call->hosts, "Hosts that have them in blocks (default: 1)")
+      ->type_name("N")
+      ->check(CLI::Range(1, 1024));
+  plan->add_option("-b,--bytes", call->bytes,
+                   "Of the whole input or output, whichever is larger (default: 64MiB)")
+      ->type_name("SIZE");
+  plan->add_option("--op", call->operation, "Collective (default: allreduce)")
+      ->type_name("NAME")
+      ->check(CLI::IsMember({"allreduce", "allgather", "reducescatter", "broadcast", "alltoall",
+                             "barrier", "reduce", "gather", "scatter"}));
+  plan->add_option("--algorithm", call->algorithm, "Only this one")->type_name("NAME");
+  plan->add_option("--inside", call->inside,
+                   "Latency and bandwidth between ranks of a host (default: 1us,10GB/s)")
+      ->type_name("LINK");
+  plan->add_option("--between", call->between,
+                   "The same of a host's link to others (default: 30us,25Gbit/s)")
+      ->type_name("LINK");
+  plan->add_option("--program-of", call->program_of, "Print what this rank does, step by step")
+      ->type_name("RANK")
+      ->check(CLI::Range(0, 1023));
+  AddOutput(plan, call);
+}
+
 void AddOthers(CLI::App* app, Invocation* call) {
   CLI::App* validate = AddCommand(app, call, "validate", "Check a pipeline without running it");
   validate->add_option("file", call->file, "The pipeline (YAML)")->type_name("FILE")->required();
@@ -408,6 +449,7 @@ void AddOthers(CLI::App* app, Invocation* call) {
       "on other hosts are shown as those here have heard of them. Needs no `regatta serve`.");
   status->add_option("--pid", call->pid, "Only this process")->type_name("PID");
   AddOutput(status, call);
+  AddEcclPlan(eccl, call);
 
   CLI::App* config = AddCommand(app, call, "config", "Settings", "config show");
   config->require_subcommand(0, 1);

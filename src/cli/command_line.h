@@ -46,6 +46,14 @@ struct Invocation {
 
   train::HvdrunOptions hvdrun;
   bool check_build = false;  // hvdrun
+  // eccl plan
+  std::string operation = "allreduce";
+  std::string algorithm;
+  std::string bytes = "64MiB";
+  std::string inside = "1us,10GB/s";
+  std::string between = "30us,25Gbit/s";
+  int ranks = 0;
+  int program_of = -1;  // a rank; -1: no program is printed
 
   std::string output = "text";  // --output
   bool json = false;            // --output json

@@ -65,6 +65,12 @@ TEST(CommandLine, NestedCommandsAreNamedInFull) {
   EXPECT_EQ(map.invocation->file, "machine.xml");
   EXPECT_EQ(map.invocation->hosts, 4);
   EXPECT_EQ(ParseCommandLine({"topo", "map"}).exit_code, 2) << "a layout is needed";
+  const Parsed plan = ParseCommandLine({"eccl", "plan", "-n", "8", "--hosts", "2"});
+  ASSERT_TRUE(plan.invocation) << plan.err;
+  EXPECT_EQ(plan.invocation->command, "eccl plan");
+  EXPECT_EQ(plan.invocation->ranks, 8);
+  EXPECT_EQ(plan.invocation->hosts, 2);
+  EXPECT_EQ(ParseCommandLine({"eccl", "plan", "-n", "1"}).exit_code, 2) << "nobody to talk to";
   EXPECT_EQ(ParseCommandLine({"--version"}).invocation->command, "version");
 }
 

@@ -51,6 +51,7 @@ constexpr struct {
     {"topo", ShowTopology},
     {"eccl status", ShowEcclStatus},
     {"hvdrun", RunRanks},
+    {"eccl plan", PlanCollective},
     {"topo map", MapRanksToCards},
     {"config show", ShowConfig},
     {"completion", PrintCompletion},

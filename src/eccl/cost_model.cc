@@ -7,9 +7,6 @@
 namespace regatta::eccl {
 namespace {
 
-// Combining a byte, as a share of moving it within a host.
-constexpr double kCombine = 0.5;
-
 double Rounds(double ranks) {
   return std::bit_width(static_cast<unsigned>(ranks) - 1U);  // log2, rounded up
 }
@@ -31,11 +28,14 @@ CostModel::CostModel(const std::vector<std::vector<int>>& hosts) {
     ranks += host.size();
     width = std::max(width, host.size());
   }
-  crossings_ = 0;
-  for (const std::vector<int>& host : hosts) {
-    crossings_ = std::max(crossings_, Crossings(host, static_cast<int>(ranks)));
-  }
   ranks_ = static_cast<double>(ranks);
+  crossings_ = 0;
+  crossing_ = 0;
+  for (const std::vector<int>& host : hosts) {
+    const double crossings = Crossings(host, static_cast<int>(ranks));
+    crossings_ = std::max(crossings_, crossings);
+    crossing_ += crossings / ranks_;
+  }
   hosts_ = static_cast<double>(hosts.size());
   width_ = static_cast<double>(width);
 }
@@ -46,7 +46,8 @@ void CostModel::SetCosts(LinkCost inside, LinkCost between) {
 }
 
 double CostModel::RingRound(double bytes) const {
-  return Latency() + bytes * std::max(inside_.per_byte, crossings_ * between_.per_byte);
+  const double latency = crossing_ * between_.latency + (1 - crossing_) * inside_.latency;
+  return latency + bytes * std::max(inside_.per_byte, crossings_ * between_.per_byte);
 }
 
 double CostModel::Spread(double bytes) const {

@@ -18,6 +18,9 @@ struct LinkCost {
 // their cost on the busiest link. Good enough to tell which algorithms are worth a trial.
 class CostModel {
  public:
+  // Combining a byte, as a share of moving it within a host.
+  static constexpr double kCombine = 0.5;
+
   // `hosts`: ranks by host.
   explicit CostModel(const std::vector<std::vector<int>>& hosts);
 
@@ -31,7 +34,8 @@ class CostModel {
 
  private:
   double AllReduce(std::string_view algorithm, double bytes) const;
-  // One round in which every rank sends so much to its neighbour.
+  // One round in which every rank sends so much to its neighbour. A share meets each link of the
+  // ring once, so a round costs the links' average latency.
   double RingRound(double bytes) const;
   // Rounds in which every rank sends the same share to each other one, `bytes` in all.
   double Spread(double bytes) const;
@@ -41,6 +45,7 @@ class CostModel {
   double hosts_;
   double width_;      // ranks of the widest host
   double crossings_;  // neighbours of a ring that are on different hosts, of the host with most
+  double crossing_;   // the same of all hosts, as a share of all ranks
   LinkCost inside_{};
   LinkCost between_{};
 };

@@ -14,11 +14,6 @@ namespace {
 
 using base::Status;
 
-// A program is run on blocks of its parts, so that scratch memory stays in the cache and neighbours
-// work on different blocks at the same time.
-constexpr std::size_t kBlockBytes = 128u << 10;
-// So many blocks may be under way.
-constexpr std::size_t kWindow = 3;
 // A peer is told after so much, and starts to work on it while the next is made.
 constexpr std::size_t kPieceBytes = 16u << 10;
 // What two passes over memory work on, so that the second finds it in the nearest cache.
@@ -67,7 +62,7 @@ class Executor::Execution {
     const std::size_t least = kind == OpKind::kAllToAll || kind == OpKind::kBarrier ? 1 : 0;
     blocks_ = std::max(least, (longest + block_ - 1) / block_);
     stream_ = total >= StreamBytes();
-    window_ = std::min(kWindow, blocks_);
+    window_ = std::min(kBlocksUnderWay, blocks_);
     states_.resize(window_ * steps_);
     over_.resize(window_);
     const auto scratch_parts = static_cast<std::size_t>(plan.program.scratch_parts);

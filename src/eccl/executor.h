@@ -11,6 +11,11 @@
 
 namespace regatta::eccl {
 
+// A program is run on blocks of its parts, so that scratch memory stays in the cache and neighbours
+// work on different blocks at the same time.
+constexpr std::size_t kBlockBytes = 128u << 10;
+constexpr std::size_t kBlocksUnderWay = 3;
+
 // A program that is ready to run.
 struct Plan {
   explicit Plan(Program made) : program(std::move(made)), order(OrderOf(program)) {}

@@ -110,49 +110,57 @@ Selector::Choice Selector::Choose(OpKind kind, int root, std::size_t bytes) {
   return {&PlanOf(kind, root, choice.algorithm), choice.why, true};
 }
 
-const Plan& Selector::PlanOf(OpKind kind, int root, std::string_view name) {
-  auto& plan = plans_[{kind, name, root}];
-  if (plan != nullptr) return *plan;
-
-  Program program;
+std::vector<std::string_view> Selector::Candidates(OpKind kind) const {
   switch (kind) {
     case OpKind::kAllReduce:
-      if (name == kHierarchical) program = HierarchicalAllReduce(rank_, hosts_);
-      for (const Row& row : kAllReduces) {
-        if (name == row.name) program = row.make(rank_, size_);
-      }
-      break;
+      return all_reduces_;
     case OpKind::kReduceScatter:
-      program =
-          name == kDirect ? DirectReduceScatter(rank_, size_) : RingReduceScatter(rank_, size_);
-      break;
     case OpKind::kAllGather:
-      program = name == kDirect ? DirectAllGather(rank_, size_) : RingAllGather(rank_, size_);
-      break;
-    case OpKind::kAllToAll:
-      program = PairwiseAllToAll(rank_, size_);
-      break;
+      return {std::begin(kScattered), std::end(kScattered)};
     case OpKind::kBroadcast:
-      program = name == kChain ? ChainBroadcast(rank_, size_, root)
-                               : BinomialBroadcast(rank_, size_, root);
-      break;
+      return {kBinomial, kChain};
+    default:
+      return {};
+  }
+}
+
+const Plan& Selector::PlanOf(OpKind kind, int root, std::string_view name) {
+  auto& plan = plans_[{kind, name, root}];
+  if (plan == nullptr) {
+    plan = std::make_unique<Plan>(MakeProgram(kind, name, root, rank_, size_, hosts_));
+  }
+  return *plan;
+}
+
+Program MakeProgram(OpKind kind, std::string_view algorithm, int root, int rank, int size,
+                    const std::vector<std::vector<int>>& hosts) {
+  switch (kind) {
+    case OpKind::kAllReduce:
+      for (const Row& row : kAllReduces) {
+        if (algorithm == row.name) return row.make(rank, size);
+      }
+      return HierarchicalAllReduce(rank, hosts);
+    case OpKind::kReduceScatter:
+      return algorithm == kDirect ? DirectReduceScatter(rank, size) : RingReduceScatter(rank, size);
+    case OpKind::kAllGather:
+      return algorithm == kDirect ? DirectAllGather(rank, size) : RingAllGather(rank, size);
+    case OpKind::kAllToAll:
+      return PairwiseAllToAll(rank, size);
+    case OpKind::kBroadcast:
+      return algorithm == kChain ? ChainBroadcast(rank, size, root)
+                                 : BinomialBroadcast(rank, size, root);
     case OpKind::kReduce:
-      program = BinomialReduce(rank_, size_, root);
-      break;
+      return BinomialReduce(rank, size, root);
     case OpKind::kGather:
-      program = DirectGather(rank_, size_, root);
-      break;
+      return DirectGather(rank, size, root);
     case OpKind::kScatter:
-      program = DirectScatter(rank_, size_, root);
-      break;
+      return DirectScatter(rank, size, root);
     case OpKind::kBarrier:
-      program = DisseminationBarrier(rank_, size_);
-      break;
+      return DisseminationBarrier(rank, size);
     case OpKind::kSendRecv:
       break;  // has no program
   }
-  plan = std::make_unique<Plan>(std::move(program));
-  return *plan;
+  return {};
 }
 
 }  // namespace regatta::eccl

@@ -17,6 +17,11 @@ namespace regatta::eccl {
 // The names of all-reduce algorithms that can be asked for: "ring", "tree", ...
 std::vector<std::string> AllReduceNames();
 
+// The program of one rank among `size`, by the name of an algorithm where the kind of call has
+// several. `hosts`: ranks by host.
+Program MakeProgram(OpKind kind, std::string_view algorithm, int root, int rank, int size,
+                    const std::vector<std::vector<int>>& hosts);
+
 // Picks the plan for a call, and keeps plans for the calls to come. Every rank of a communicator
 // picks the same, because it looks at nothing but what all ranks know.
 class Selector {
@@ -36,6 +41,10 @@ class Selector {
   Choice Choose(OpKind kind, int root, std::size_t bytes);
   // The one for its size, which no measurement changes.
   const Plan& Pick(OpKind kind, int root, std::size_t bytes);
+  // Those that could be chosen for such a call; empty where there is only one way.
+  std::vector<std::string_view> Candidates(OpKind kind) const;
+  // The one of them that is taken while nothing has been measured.
+  std::string_view Default(OpKind kind, std::size_t bytes) const { return NameFor(kind, bytes); }
   Tuner& tuner() { return tuner_; }
   const std::vector<std::vector<int>>& hosts() const { return hosts_; }
   // As many ranks on each.

@@ -11,8 +11,6 @@ namespace {
 constexpr std::size_t kFirstRepeats = 3;
 constexpr std::size_t kRepeats = 9;
 constexpr std::size_t kMostCandidates = 3;
-// One that should take longer than so many times the best one's time is not tried.
-constexpr double kWorthATrial = 1.5;
 // What is in use stays unless another one takes less than this share of its time: two that are
 // equally good should not take turns.
 constexpr double kClearlyBetter = 0.95;

@@ -23,6 +23,9 @@ namespace regatta::eccl {
 // all ranks, and on what they agreed on. Used by one thread at a time, but for Decisions().
 class Tuner {
  public:
+  // An algorithm that should take longer than so many times the best one's time is not tried.
+  static constexpr double kWorthATrial = 1.5;
+
   explicit Tuner(CostModel model) : model_(std::move(model)) {}
 
   struct Choice {

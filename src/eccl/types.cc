@@ -1,5 +1,6 @@
 #include "eccl/types.h"
 
+#include <algorithm>
 #include <bit>
 #include <cstdio>
 #include <cstring>
@@ -53,6 +54,13 @@ const char* LastingText(const std::string& text) {
 const char* NameOf(OpKind kind) {
   const auto index = static_cast<unsigned>(kind);
   return index < std::size(kKinds) ? kKinds[index] : kKinds[0];
+}
+
+bool KindOf(const std::string& name, OpKind* kind) {
+  const auto* found = std::find(std::begin(kKinds) + 1, std::end(kKinds), name);
+  if (found == std::end(kKinds)) return false;
+  *kind = static_cast<OpKind>(found - std::begin(kKinds));
+  return *kind != OpKind::kSendRecv;
 }
 
 const char* NameOf(ecclWireFormat_t format) {

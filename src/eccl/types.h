@@ -33,6 +33,8 @@ enum class OpKind : std::uint8_t {
   kScatter,
 };
 const char* NameOf(OpKind kind);
+// False for a name that NameOf gives to no collective.
+bool KindOf(const std::string& name, OpKind* kind);
 
 // What one rank calls. Ranks compare descriptors before any payload moves, so that a program whose
 // ranks disagree gets an error instead of wrong numbers. The wire form is in

@@ -39,6 +39,7 @@ int Validate(const Invocation& call, const base::Config& settings);
 int PrintConsoleAddress(const Invocation& call, const base::Config& settings);
 int Doctor(const Invocation& call, const base::Config& settings);
 int ShowTopology(const Invocation& call, const base::Config& settings);
+int PlanCollective(const Invocation& call, const base::Config& settings);
 int ShowEcclStatus(const Invocation& call, const base::Config& settings);
 int RunRanks(const Invocation& call, const base::Config& settings);
 int MapRanksToCards(const Invocation& call, const base::Config& settings);
