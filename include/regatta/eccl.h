@@ -80,8 +80,8 @@
  *   ECCL_SHM_RING_BYTES    size of one shared-memory ring, a power of two (default: 2 MiB, less
  *                          when more than four ranks share a host or the process has many
  *                          communicators)
- *   ECCL_FLIGHT_RECORDS    a folder: a communicator that fails leaves a JSON file with its latest
- *                          calls, and what it knew of the other ranks, there
+ *   ECCL_FLIGHT_RECORDS    a folder, made if need be: a communicator that fails leaves a JSON file
+ *                          with its latest calls, and what it knew of the other ranks, there
  */
 
 #include <stddef.h>

@@ -142,9 +142,11 @@ void Communicator::RecordFailure() {
 }
 
 void Communicator::WriteFlightRecord() const {
-  const std::string path = (std::filesystem::path(options_.flight_record_folder) /
-                            ("eccl-" + name_ + "-rank" + std::to_string(rank_) + ".json"))
-                               .string();
+  const std::filesystem::path folder(options_.flight_record_folder);
+  std::error_code why_not;  // opening the file will say it better
+  std::filesystem::create_directories(folder, why_not);
+  const std::string path =
+      (folder / ("eccl-" + name_ + "-rank" + std::to_string(rank_) + ".json")).string();
   const std::string text = "{\"version\":1,\"time\":\"" + base::FormatRfc3339(base::NowMicros()) +
                            "\",\"record\":" + Describe(CallLog::kCalls) + "}\n";
   // Not durably: others wait for this rank's account of what happened.

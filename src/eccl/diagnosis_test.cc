@@ -150,7 +150,8 @@ void WaitForCall(pid_t pid, int sequence) {
 TEST(Diagnosis, SurvivorsLeaveAFlightRecordOfARankThatWasKilled) {
   std::string folder = std::filesystem::temp_directory_path() / "eccl-records-XXXXXX";
   ASSERT_NE(mkdtemp(folder.data()), nullptr);
-  setenv("ECCL_FLIGHT_RECORDS", folder.c_str(), 1);
+  const std::string made = folder + "/made/when/needed";
+  setenv("ECCL_FLIGHT_RECORDS", made.c_str(), 1);
   ecclUniqueId id;
   Expect(ecclGetUniqueId(&id));
   int ready[2];
@@ -182,7 +183,7 @@ TEST(Diagnosis, SurvivorsLeaveAFlightRecordOfARankThatWasKilled) {
   close(ready[0]);
   close(ready[1]);
   int records = 0;
-  for (const auto& entry : std::filesystem::directory_iterator(folder)) {
+  for (const auto& entry : std::filesystem::directory_iterator(made)) {
     const auto text = base::ReadFile(entry.path(), 1u << 20);
     ASSERT_TRUE(text.ok());
     const Json record = Json::parse(*text)["record"];

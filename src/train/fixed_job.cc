@@ -3,6 +3,12 @@
 #include "base/random.h"
 
 namespace regatta::train {
+namespace {
+
+// In which the other ranks may find out themselves that one is gone, and say in what call.
+constexpr base::Micros kNotice = 1'000'000;
+
+}  // namespace
 
 FixedJob::FixedJob(FixedJobSpec spec, Launcher* launcher)
     : spec_(std::move(spec)),
@@ -83,7 +89,7 @@ void FixedJob::Ended(const std::string& worker, const End& end) {
   const PlacedRank& rank = ranks_[static_cast<std::size_t>(std::stoi(worker))];
   launcher_->ReportEnd("rank " + worker, worker, rank.place.host, end,
                        ranks_.size() > 1 ? "; the others are stopped" : "");
-  launcher_->Finish(end.code());
+  launcher_->Finish(end.code(), kNotice);
 }
 
 void FixedJob::HostLost(const std::string& host, const std::string& why) {

@@ -125,11 +125,17 @@ void Launcher::Send(const std::string& worker, const std::string& line) {
   if (host != hosts_.end()) host->second.link->Send(FrameKind::kSend, JoinFields({worker, line}));
 }
 
-void Launcher::Finish(int code) {
+void Launcher::Finish(int code, Micros notice) {
   if (phase_ != Phase::kRunning) return;
   phase_ = Phase::kStoppingRanks;
   code_ = code;
-  kill_at_ = base::MonotonicMicros() + options_.grace;
+  ask_at_ = base::MonotonicMicros() + notice;
+  kill_at_ = ask_at_ + options_.grace;
+  if (notice == 0) AskToStop();
+}
+
+void Launcher::AskToStop() {
+  asked_ = true;
   SignalAll(SIGTERM);
 }
 
@@ -166,6 +172,7 @@ void Launcher::ReadSignals() {
       Finish(128 + number);
       if (number != SIGTERM) SignalAll(number);
     } else {
+      if (!asked_) AskToStop();
       kill_at_ = base::MonotonicMicros();
     }
   }
@@ -176,7 +183,7 @@ void Launcher::Wait() {
   std::vector<pollfd> polled = {{signals_.get(), POLLIN, 0}, {drained_.get(), POLLIN, 0}};
   std::vector<std::string> names;
   Micros until = job_->WakeAt();
-  if (phase_ != Phase::kRunning && !killed_) until = std::min(until, kill_at_);
+  if (phase_ != Phase::kRunning && !killed_) until = std::min(until, asked_ ? kill_at_ : ask_at_);
   for (const auto& [name, host] : hosts_) {
     names.push_back(name);
     polled.push_back({congested_ ? -1 : host.link->in(), POLLIN, 0});
@@ -210,6 +217,7 @@ void Launcher::Wait() {
 void Launcher::CheckTimes() {
   const Micros now = base::MonotonicMicros();
   if (phase_ == Phase::kRunning) job_->Wake();
+  if (phase_ == Phase::kStoppingRanks && !asked_ && now >= ask_at_) AskToStop();
   if (phase_ == Phase::kStoppingRanks && now >= kill_at_ && !killed_) {
     killed_ = true;
     SignalAll(SIGKILL);

@@ -81,8 +81,9 @@ class Launcher {
   void Start(const std::string& worker, const std::string& label, const std::string& host,
              const std::vector<std::string>& command, const std::vector<std::string>& variables);
   void Send(const std::string& worker, const std::string& line);
-  // Stops what runs and then returns `code` from Run. Only the first call counts.
-  void Finish(int code);
+  // Stops what runs and then returns `code` from Run. Ranks are asked after `notice`, in which they
+  // may come to their own end. Only the first call counts.
+  void Finish(int code, base::Micros notice = 0);
   Output& output() { return output_; }
   // Says how a rank ended, where, and what it said last.
   void ReportEnd(const std::string& who, const std::string& label, const std::string& host,
@@ -110,6 +111,7 @@ class Launcher {
   void EndWorker(const std::string& worker, const End& end);
   void ReadSignals();
   void SignalAll(int number);
+  void AskToStop();
   void StopAgents();
 
   const LauncherOptions options_;
@@ -121,7 +123,9 @@ class Launcher {
   std::map<std::string, Worker> workers_;
   Phase phase_ = Phase::kRunning;
   int code_ = 0;
-  base::Micros kill_at_ = 0;  // while stopping
+  base::Micros ask_at_ = 0;  // while stopping
+  bool asked_ = false;
+  base::Micros kill_at_ = 0;
   bool killed_ = false;
   bool congested_ = false;
 };

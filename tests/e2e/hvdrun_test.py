@@ -173,6 +173,18 @@ class Here(Folder):
                 self.assertIn("  | the disk is full", done.stderr)
                 self.gone(numbers_in(self.folder, 6))
 
+    def test_the_others_may_say_themselves_who_is_gone(self):
+        script = (
+            "if [ $RANK = 1 ]; then echo $$ > new && mv new pid; exit 3; fi\n"
+            "trap 'echo asked; exit' TERM\n"
+            "until [ -e pid ]; do sleep 0.02; done\n"
+            "while kill -0 $(cat pid) 2> /dev/null; do sleep 0.02; done\n"
+            "echo rank 1 is gone"
+        )
+        done = hvdrun("-np", "2", "sh", "-c", script, cwd=self.folder)
+        self.assertEqual(done.stdout, "[0]<stdout>:rank 1 is gone\n", done.stderr)
+        self.assertEqual(done.returncode, 3)
+
     def test_a_rank_that_will_not_stop_is_killed(self):
         script = self.script(
             "rank",

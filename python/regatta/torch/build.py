@@ -157,6 +157,12 @@ def adapter() -> pathlib.Path:
     with (target.parent / f"{target.name}.lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         if not target.exists():
+            print(
+                f"regatta.torch: making the adapter for torch {torch.__version__} with "
+                f"{compiler[0]} (once; one or two minutes)",
+                file=sys.stderr,
+                flush=True,
+            )
             _compile(compiler, flags, target)
     return target
 
