@@ -26,7 +26,10 @@ from collections.abc import Callable
 from typing import Any
 
 ROOT = pathlib.Path(__file__).resolve().parents[2]
-sys.path.insert(0, str(ROOT / "python"))
+sys.path[:0] = [str(ROOT / "python"), str(ROOT)]
+
+from bench.harness import machine  # noqa: E402
+
 SKIPPED = 77
 RANKS = 4
 MIXTURES = [
@@ -58,6 +61,12 @@ def free_port() -> int:
     with socket.socket() as probe:
         probe.bind(("127.0.0.1", 0))
         return probe.getsockname()[1]
+
+
+def spread(times: list[float]) -> float:
+    """Return how far apart the middle half of the times is, as a share of the median."""
+    first, middle, last = statistics.quantiles(times, n=4)
+    return (last - first) / middle
 
 
 # --- ranks ---
@@ -189,7 +198,8 @@ def staged_times(comm: Any, place: str, torch: Any, dry: bool) -> list[dict[str,
                     times[name].append(time.perf_counter() - start)
                 if tensor[0].item() != 2.0 or tensor[-1].item() != 2.0:
                     raise AssertionError(f"{name} of {mib} MiB is wrong")
-        rows.append({"mib": mib} | {name: statistics.median(all_) for name, all_ in times.items()})
+        medians = {name: statistics.median(all_) for name, all_ in times.items()}
+        rows.append({"mib": mib, "rounds": repeats} | medians)
     return rows
 
 
@@ -304,6 +314,8 @@ def nccl_main() -> None:
                 "bytes": bytes_,
                 "ours": statistics.median(times[ours]),
                 "raw": statistics.median(times[raw]),
+                "rounds": repeats,
+                "spread": spread(times[ours]),
             }
         )
     op = comm.last_op()
@@ -322,6 +334,14 @@ def nccl_main() -> None:
 
 
 # --- the whole ---
+
+
+def driver_version() -> str:
+    run = subprocess.run(
+        ["nvidia-smi", "--query-gpu=driver_version", "--format=csv,noheader", "--id=0"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    return run.stdout.strip()
 
 
 def spawn(arguments: list[str], environment: dict[str, str]) -> subprocess.Popen[str]:
@@ -347,9 +367,10 @@ def finish(process: subprocess.Popen[str], seconds: float) -> tuple[Any, str]:
     return json.loads(out.splitlines()[-1]), ""
 
 
-def check_device(path: str, report: dict[str, Any]) -> None:
+def check_device(path: str, plugin: str | None, report: dict[str, Any]) -> None:
     run = subprocess.run(
         [path, "--gtest_filter=Kinds/Contract.*"],
+        env=os.environ | ({"REGATTA_TEST_SIM_PLUGIN": plugin} if plugin else {}),
         capture_output=True, text=True, timeout=100, check=False,
     )  # fmt: skip
     lines = run.stdout.splitlines()
@@ -420,6 +441,9 @@ def check_nccl(seconds: float, report: dict[str, Any]) -> bool:
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device-test", help="regatta_device_test, to run its contract over CUDA")
+    parser.add_argument(
+        "--sim-plugin", help="libdevice_sim_plugin.so, where it is not where the test was built"
+    )
     parser.add_argument("--out", type=pathlib.Path, help="where the JSON goes")
     parser.add_argument("--seconds", type=float, default=230, help="for all of it")
     parser.add_argument("--dry", action="store_true", help="on the CPU: tries this script itself")
@@ -445,12 +469,14 @@ def main() -> int:
     report: dict[str, Any] = {
         "torch": torch.__version__,
         "gpu": "none" if given.dry else torch.cuda.get_device_name(0),
+        "driver": "" if given.dry else driver_version(),
         "cpus": os.cpu_count(),
+        "machine": machine.describe(),
     }
     print(f"{report['gpu']}, torch {report['torch']}, {report['cpus']} CPUs; one GPU, no NVLink")
     good = True
     if given.device_test:
-        check_device(given.device_test, report)
+        check_device(given.device_test, given.sim_plugin, report)
         good = report["device"]["exit"] == 0
     if not given.dry:
         good = check_nccl(60, report) and good

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from bench.gpu import record as gpu_record
 from bench.harness import report, runner, table
 from bench.harness.case import Case, Contender, Figure, Missing, Must, Wrong
 
@@ -110,3 +111,30 @@ def test_the_report_is_the_same_bytes_for_the_same_results(tmp_path: Path) -> No
     report.render(tmp_path)
     assert page.read_text() == text
     assert (tmp_path / "docs/benchmarks/flow-box.svg").read_bytes() == svg
+
+
+def test_a_report_of_a_gpu_becomes_records_that_say_what_is_not_known(tmp_path: Path) -> None:
+    rows = [{"bytes": 8, "ours": 1.2e-5, "raw": 1.0e-5}, {"bytes": 1 << 26, "ours": 1, "raw": 1}]
+    staged = [{"mib": 1, "ours": 0.5, "naive": 2.0, "pinned": 1.0}]
+    gpu = {
+        "gpu": "GPU",
+        "torch": "2",
+        "cpus": 16,
+        "nccl": {"rows": rows, "version": 22809, "last": "nccl"},
+        "ranks": [{"staged": [{"places": ["cuda:0", "cpu"], "rows": staged}]}],
+    }
+    result = gpu_record.result(gpu, "c0ffee", "")
+    small, large, mixed = result["records"]
+    assert (small["case"], small["holds"], small["spread"]) == ("8 B", False, None)
+    assert (large["case"], large["holds"], large["versions"]["raw NCCL"]) == (
+        "64 MiB",
+        True,
+        "2.28.9",
+    )
+    assert (mixed["case"], mixed["ratio"]) == ("cuda:0 + cpu, 1 MiB", 2.0)
+    results = tmp_path / "bench/results/eccl"
+    results.mkdir(parents=True)
+    (results / "gpu.json").write_text(json.dumps(result))
+    page = report.render(tmp_path).read_text()
+    assert "driver not written down" in page
+    assert "| NO | - |" in page

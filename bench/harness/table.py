@@ -27,7 +27,7 @@ def rows(records: list[dict[str, Any]]) -> list[list[str]]:
         ]
         holds = "-" if r["holds"] is None else "yes" if r["holds"] else "NO"
         ratio = "-" if r["ratio"] is None else f"{r['ratio']:.2f}"
-        spread = f"{r['spread'] * 100:.0f}%"
+        spread = "-" if r["spread"] is None else f"{r['spread'] * 100:.0f}%"
         row = [r["figure"], r["case"], r["unit"], number(r["ours"]), *cells]
         row += [ratio, r["must"] or "-", holds, spread]
         table.append([*row, r.get("how", "")] if told else row)

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cstdlib>
 #include <cstring>
 #include <thread>
 #include <vector>
@@ -23,7 +24,9 @@ class Contract : public testing::TestWithParam<std::string> {
     } else if (kind == "plugin") {
       setenv("REGATTA_SIM_DEVICES", "2", 1);
       setenv("REGATTA_SIM_MEMORY_MIB", "64", 1);
-      auto api = LoadPlugin(DEVICE_SIM_PLUGIN);
+      // Where it was built, unless this program was carried to another machine.
+      const char* carried = std::getenv("REGATTA_TEST_SIM_PLUGIN");
+      auto api = LoadPlugin(carried != nullptr ? carried : DEVICE_SIM_PLUGIN);
       ASSERT_TRUE(api.ok()) << api.status().ToString();
       api_ = *api;
     } else {
