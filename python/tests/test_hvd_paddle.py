@@ -56,7 +56,17 @@ def test_training_on_digits_equals_one_process_on_the_whole_batch(start: Start, 
 @pytest.mark.parametrize(
     "function",
     [
-        *("raw", "sets", "derivatives", "state", "restored", "half", "clipping", "sparse"),
+        *(
+            "raw",
+            "sets",
+            "compressed",
+            "derivatives",
+            "state",
+            "restored",
+            "half",
+            "clipping",
+            "sparse",
+        ),
         "batch_norm",
     ],
 )

@@ -70,6 +70,10 @@ def test_training_on_digits_equals_one_process_on_the_whole_batch(
     expect_success(start(function, size, script=_SCRIPT))
 
 
+def test_compressed_gradients_learn_digits_as_well(start: Start) -> None:
+    expect_success(start("compressed", 2, script=_SCRIPT))
+
+
 @pytest.mark.parametrize("function", ["derivatives", "batch_norm"])
 def test_the_rest_of_the_api(start: Start, function: str) -> None:
     expect_success(start(function, 3, script=_SCRIPT))

@@ -15,6 +15,7 @@ from regatta.hvd.cache import Cache
 from regatta.hvd.entry import Entry, backend
 from regatta.hvd.environment import Placement, Settings
 from regatta.hvd.errors import HorovodInternalError
+from regatta.hvd.feedback import Feedback
 from regatta.hvd.negotiation import INVALID, NO, YES, Negotiator
 from regatta.hvd.process_sets import Registry
 from regatta.hvd.requests import Message
@@ -61,6 +62,7 @@ class Engine:
         self.sets = Registry(communicator, placement.rank, placement.size, algorithm)
         self._table = Table(placement.size, self.sets.members)
         self._cache = Cache(settings.cache_capacity)
+        self._feedback = Feedback()
         self._base: np.ndarray | None = None  # votes without submissions of this rank
         self._hits: dict[int, Entry] = {}  # submitted and cached, by slot
         self._fresh: list[Entry] = []  # to be described to the other ranks
@@ -350,6 +352,8 @@ class Engine:
         try:
             if not request.backend:
                 self._control(slot.items[0], entries[0])
+            elif request.wire:
+                self._reduce_compressed(entries[0])
             elif request.kind == "allreduce":
                 communicator = self.sets.communicator(request.process_set)
                 backend(request.backend).all_reduce(communicator, entries, slot.begin, slot.end)
@@ -365,6 +369,25 @@ class Engine:
         if slot.last:
             for item in slot.items:
                 self._complete(item.request.key, None)
+
+    def _reduce_compressed(self, entry: Entry) -> None:
+        """Reduce large tensors approximately, each on its own, the others as ever."""
+        request = entry.request
+        communicator = self.sets.communicator(request.process_set)
+        found = self._feedback.compressors(request)
+        results: list[object] = [None] * len(found)
+        exact = [index for index, compressor in enumerate(found) if compressor is None]
+        if exact:
+            rest = entry.part(exact)
+            backend(request.backend).all_reduce(communicator, [rest], 0, None)
+            for index, result in zip(exact, rest.results, strict=True):
+                results[index] = result
+        for index, compressor in enumerate(found):
+            if compressor is not None:
+                one = entry.part([index])
+                backend(request.backend).all_reduce_compressed(communicator, one, compressor)
+                results[index] = one.results[0]
+        entry.results = results
 
     def _fail_removed(self, slot: Slot) -> None:
         for item in slot.items:
@@ -396,6 +419,7 @@ class Engine:
                 for slot in self._cache.slots_of(request.root):
                     self._forget(slot)
                 self.sets.remove(request.root)
+                self._feedback.forget(request.root)
             entry.results = [request.root if known else -1]
 
     def _record(self, slot: Slot, entries: list[Entry], begin: float) -> None:

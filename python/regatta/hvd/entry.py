@@ -4,7 +4,7 @@ import threading
 import time
 from typing import Any, Protocol
 
-from regatta.eccl import Communicator
+from regatta.eccl import Communicator, Compressor
 from regatta.hvd.requests import Request
 
 __all__ = ["Backend", "Entry", "backend", "register_backend"]
@@ -32,6 +32,20 @@ class Entry:
         self.error = error
         self._done.release()
 
+    def part(self, indices: list[int]) -> "Entry":
+        """Return an entry of some of the tensors."""
+        shapes, dtypes = self.request.shapes, self.request.dtypes
+        request = self.request._replace(
+            shapes=tuple(shapes[index] for index in indices),
+            dtypes=tuple(dtypes[index] for index in indices),
+        )
+        outputs = self.outputs
+        return Entry(
+            request,
+            [self.inputs[index] for index in indices],
+            None if outputs is None else [outputs[index] for index in indices],
+        )
+
     def done(self) -> bool:
         """Tell whether the outcome is known."""
         return not self._done.locked()
@@ -52,6 +66,11 @@ class Backend(Protocol):
         self, communicator: Communicator, entries: list[Entry], begin: int, end: int | None
     ) -> None:
         """Reduce all entries together, or elements [begin, end) of the one entry's tensor."""
+
+    def all_reduce_compressed(
+        self, communicator: Communicator, entry: Entry, compressor: Compressor
+    ) -> None:
+        """Reduce the entry's one tensor approximately."""
 
     def perform(
         self,

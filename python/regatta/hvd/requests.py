@@ -4,6 +4,7 @@ import json
 from typing import Any, NamedTuple
 
 from regatta.hvd.reductions import Op
+from regatta.hvd.wire import Wire
 
 __all__ = ["Message", "Request", "decode", "encode"]
 
@@ -37,6 +38,7 @@ class Request(NamedTuple):
     backend: str = ""  # who handles the tensors: "torch"
     priority: int = 0  # higher goes first
     cacheable: bool = True
+    wire: tuple[Any, ...] = ()  # fields of `regatta.hvd.wire.Wire`; () travels as it is
 
     @property
     def key(self) -> tuple[int, str]:
@@ -60,6 +62,8 @@ class Request(NamedTuple):
         if self.kind in ("allreduce", "reducescatter"):
             text += f" ({Op(self.op).name.lower()}, scaled by {self.prescale:g} and "
             text += f"{self.postscale:g})"
+        if self.wire:
+            text += f" compressed by {Wire(*self.wire).describe()}"
         return text
 
     def signature(self) -> tuple[object, ...]:
@@ -78,6 +82,7 @@ class Request(NamedTuple):
             self.postscale,
             splits,
             self.backend,
+            self.wire,
         )
 
     def elements(self) -> int:

@@ -55,7 +55,7 @@ def take_slot(queue: list[Ready], limits: Limits) -> Slot:
     head = queue[0]
     request = head.request
     size = request.byte_count()
-    if request.kind != "allreduce" or request.op == Op.ADASUM:
+    if request.kind != "allreduce" or request.op == Op.ADASUM or request.wire:
         return Slot([queue.pop(0)], size)
     if 0 < limits.partition < size and len(request.shapes) == 1:
         return _take_part(queue, limits, size)
@@ -69,6 +69,7 @@ def take_slot(queue: list[Ready], limits: Limits) -> Slot:
             not alone
             and size + more <= limits.fusion
             and one.kind == "allreduce"
+            and not one.wire
             and (limits.fuse_groups or len(one.shapes) == 1)
             and not 0 < limits.partition < more
             and _fusion_key(one) == key

@@ -8,7 +8,7 @@ from collections.abc import Callable
 
 import numpy as np
 
-from regatta.eccl import Communicator
+from regatta.eccl import Communicator, Compressor
 from regatta.hvd.arrays.adasum import adasum
 from regatta.hvd.arrays.numbers import memory, scale, storage
 from regatta.hvd.entry import Entry
@@ -53,6 +53,25 @@ class ArrayBackend:
             _reduce_one(communicator, entries[0], begin, end)
         else:
             _reduce_fused(communicator, entries)
+
+    def all_reduce_compressed(
+        self, communicator: Communicator, entry: Entry, compressor: Compressor
+    ) -> None:
+        """Reduce the entry's one array approximately."""
+        request, source, name = entry.request, entry.inputs[0], entry.request.dtypes[0]
+        target = _target(entry, 0)
+        given = source
+        if request.prescale != 1.0:
+            if target is not source:
+                target[...] = source
+            scale(target.reshape(-1), name, request.prescale)
+            given = target
+        given, taken = given.reshape(-1), target.reshape(-1)
+        communicator.all_reduce_compressed(
+            memory(given, name), memory(taken, name), compressor, native(request.op)
+        )
+        scale(taken, name, request.postscale)
+        entry.results = [target]
 
     def perform(
         self,

@@ -8,9 +8,10 @@ import paddle
 
 from regatta.hvd.arrays.handles import synchronize
 from regatta.hvd.paddle.compression import Compression, Compressor
-from regatta.hvd.paddle.tensors import check, start, wanted, with_gradient
+from regatta.hvd.paddle.tensors import check, dtype_name, start, wanted, with_gradient
 from regatta.hvd.process_sets import ProcessSet, global_process_set
 from regatta.hvd.reductions import Adasum, Average, Op, Sum
+from regatta.hvd.wire import wire_of
 
 __all__ = [
     "allreduce",
@@ -45,14 +46,19 @@ def submit_allreduce(
     in_place: bool,
     several: bool,
     priority: int = 0,
+    compression: Any = None,
 ) -> int:
-    """Start an all-reduce of one tensor or ``several``; higher priorities go first."""
+    """Start an all-reduce of one tensor or ``several``; higher priorities go first.
+
+    Of ``compression`` that which libeccl does is used; the tensors are as they should travel.
+    """
     sources = [check(tensor, True) for tensor in tensors]
     if not sources:
         raise ValueError("an empty list of tensors was given")
     operation = _operation(average, op)
     if operation == Adasum and not all(source.is_floating_point() for source in sources):
         raise ValueError("Adasum needs floating-point tensors")
+    shapes = [(tuple(source.shape), dtype_name(source)) for source in sources]
     return start(
         "allreduce",
         name,
@@ -64,6 +70,7 @@ def submit_allreduce(
         prescale=float(prescale),
         postscale=float(postscale),
         priority=priority,
+        wire=wire_of(compression, operation, shapes, name is not None),
     )
 
 
@@ -95,14 +102,23 @@ def allreduce_async_(
     return submit_allreduce([tensor], name, average, op, *factors, process_set, True, False)
 
 
+def _run(
+    tensors: Sequence[paddle.Tensor], options: tuple[Any, ...], several: bool, compression: Any
+) -> Any:
+    average, name, *others = options
+    both = (False, several)  # not in place
+    handle = submit_allreduce(tensors, name, average, *others, *both, compression=compression)
+    return synchronize(handle)
+
+
 class _AllReduce(paddle.autograd.PyLayer):
     @staticmethod
     def forward(
-        context: Any, options: tuple[Any, ...], *tensors: paddle.Tensor
+        context: Any, options: tuple[Any, ...], compression: Any, *tensors: paddle.Tensor
     ) -> tuple[paddle.Tensor, ...]:
         context.options = options
         context.needed = [not tensor.stop_gradient for tensor in tensors]
-        return tuple(synchronize(grouped_allreduce_async(tensors, *options)))
+        return tuple(_run(tensors, options, True, compression))
 
     @staticmethod
     def backward(context: Any, *gradients: paddle.Tensor) -> Any:
@@ -133,13 +149,16 @@ def allreduce(
         Average (default), Sum, Adasum, Min, Max or Product.
     prescale_factor, postscale_factor : float
         Multiplied in before and after; integers are scaled as doubles.
+    compression : Compressor
+        Those with error feedback (`regatta.hvd.wire`) need a ``name``, and only what is summed is
+        compressed, not its derivatives.
     """
     small, context = compression.compress(check(tensor, True))
     options = (average, name, op, prescale_factor, postscale_factor, process_set)
     if with_gradient([small]):
-        result = _AllReduce.apply(options, small)[0]
+        result = _AllReduce.apply(options, compression, small)[0]
     else:
-        result = synchronize(allreduce_async(small, *options))
+        result = _run([small], options, False, compression)
     return compression.decompress(result, context)
 
 
@@ -200,9 +219,9 @@ def grouped_allreduce(
     options = (average, name, op, prescale_factor, postscale_factor, process_set)
     small = [one for one, _ in packed]
     if with_gradient(small):
-        results = _AllReduce.apply(options, *small)
+        results = _AllReduce.apply(options, compression, *small)
     else:
-        results = synchronize(grouped_allreduce_async(small, *options))
+        results = _run(small, options, True, compression)
     return [
         compression.decompress(result, context)
         for result, (_, context) in zip(results, packed, strict=True)

@@ -2,6 +2,8 @@
 
 import paddle
 
+from regatta.hvd.wire import WireCompressions
+
 __all__ = ["Compression", "Compressor"]
 
 
@@ -44,8 +46,8 @@ def _sixteen_bits(wire: paddle.dtype) -> type[Compressor]:
     return SixteenBits
 
 
-class Compression:
-    """``none``; ``fp16`` and ``bf16`` send floating-point numbers in 16 bits."""
+class Compression(WireCompressions):
+    """``none``; ``fp16`` and ``bf16`` convert to 16 bits; and those of libeccl."""
 
     none = _None
     fp16 = _sixteen_bits(paddle.float16)

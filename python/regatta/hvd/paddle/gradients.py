@@ -120,6 +120,7 @@ class Gradients:
             True,
             True,
             len(self.names) - min(group),
+            self._compression,
         )
 
         def finish() -> None:

@@ -16,6 +16,7 @@ from regatta.hvd.paddle.functions import parameters_of
 from regatta.hvd.paddle.gradients import Gradients, Group
 from regatta.hvd.process_sets import ProcessSet, global_process_set
 from regatta.hvd.reductions import Adasum, Average
+from regatta.hvd.wire import check_momentum, plain
 
 __all__ = ["DistributedOptimizer"]
 
@@ -233,7 +234,8 @@ def DistributedOptimizer(  # noqa: N802 (Horovod's name)
     named_parameters : iterable of (name, parameter), optional
         ``model.named_parameters()``. Without it, parameters are numbered in the optimizer's order.
     compression : Compressor
-        ``Compression.none``, ``Compression.fp16`` or ``Compression.bf16``.
+        ``Compression.none``, ``fp16``, ``bf16``, or one of libeccl's with error feedback:
+        ``fp16_feedback``, ``bf16_feedback``, ``int8``, ``topk``, ``dgc()``, ``powersgd``.
     backward_passes_per_step : int
         How many backward passes add to the gradients before they are combined. The sum is not
         divided by it.
@@ -265,13 +267,14 @@ def DistributedOptimizer(  # noqa: N802 (Horovod's name)
     if num_groups:
         warnings.warn("num_groups is deprecated; use groups", DeprecationWarning, stacklevel=2)
         groups = num_groups if groups is None else groups
+    check_momentum(compression, getattr(optimizer, "_momentum", 0.0))
     parameters = _name_all(optimizer, named_parameters)
     several = basics.size() > 1 or os.environ.get("HOROVOD_ELASTIC") == "1"
     if op == Adasum and several:
         if process_set is not global_process_set:
             raise NotImplementedError("op=Adasum works on all ranks only, not in a process set")
         wrapped = _derive(optimizer, _Delta)
-        wrapped._hvd_compression = compression
+        wrapped._hvd_compression = plain(compression, "op=Adasum")
         wrapped._hvd_parameters = parameters
         return wrapped
     wrapped = _derive(optimizer, _Distributed)

@@ -11,6 +11,7 @@ from regatta.hvd.paddle.gather import grouped_allgather_async
 from regatta.hvd.paddle.tensors import check, start, wanted, with_gradient
 from regatta.hvd.process_sets import ProcessSet, global_process_set
 from regatta.hvd.reductions import Adasum, Average, Op, Sum
+from regatta.hvd.wire import plain
 
 __all__ = [
     "grouped_reducescatter",
@@ -104,6 +105,7 @@ def grouped_reducescatter(
     postscale_factor: float = 1.0,
 ) -> list[paddle.Tensor]:
     """Combine several tensors over all ranks and return this rank's parts of their rows."""
+    compression = plain(compression, "reducescatter")
     packed = [compression.compress(check(tensor, True)) for tensor in tensors]
     options = (name, op, process_set, prescale_factor, postscale_factor)
     small = [one for one, _ in packed]

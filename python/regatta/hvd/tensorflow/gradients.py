@@ -1,11 +1,12 @@
 """Gradients combined over all ranks: the tape's."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import keras
 import tensorflow as tf
 
+from regatta.hvd import basics
 from regatta.hvd.process_sets import ProcessSet, global_process_set
 from regatta.hvd.reductions import Average, Sum
 from regatta.hvd.tensorflow.compression import Compression, Compressor
@@ -75,10 +76,42 @@ class Combiner:
             prescale_factor=prescale,
             postscale_factor=postscale,
             process_set=self.process_set,
+            name=self._name([variables[index] for index in chosen] if variables else []),
         )
         for index, one in zip(chosen, combined, strict=True):
             result[index] = one
         return result
+
+    def _name(self, variables: list[Any]) -> Callable[[], str] | None:
+        wire = getattr(self._compression, "wire", None)
+        if wire is None:
+            return None
+        if not variables:
+            raise ValueError("gradients without their variables cannot be compressed that way")
+        key = tuple(reference(variable) for variable in variables)
+        return lambda: _names.of(key)
+
+
+class _Names:
+    """Names under which compression keeps what it has not sent.
+
+    A tape is a new one each step, so they go by the variables: numbered when their gradients are
+    first combined, in the same order on all ranks, and anew after ``hvd.init()``, where a rank that
+    joins an elastic job begins.
+    """
+
+    def __init__(self) -> None:
+        self._engine: Any = None
+        self._numbers: dict[Any, int] = {}
+
+    def of(self, key: tuple[Any, ...]) -> str:
+        if basics.engine() is not self._engine:
+            self._engine = basics.engine()
+            self._numbers.clear()
+        return f"gradients.{self._numbers.setdefault(key, len(self._numbers))}"
+
+
+_names = _Names()
 
 
 def reference(variable: Any) -> Any:
@@ -137,7 +170,8 @@ def DistributedGradientTape(  # noqa: N802 (Horovod's name)
     Parameters
     ----------
     compression : Compressor
-        ``Compression.none``, ``Compression.fp16`` or ``Compression.bf16``.
+        ``Compression.none``, ``fp16``, ``bf16``, or one of libeccl's with error feedback:
+        ``fp16_feedback``, ``bf16_feedback``, ``int8``, ``topk``, ``dgc()``, ``powersgd``.
     sparse_as_dense : bool
         Combine ``tf.IndexedSlices`` as dense tensors.
     op : Op

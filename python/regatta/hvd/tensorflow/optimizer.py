@@ -9,6 +9,7 @@ from regatta.hvd.process_sets import ProcessSet, global_process_set
 from regatta.hvd.reductions import Average
 from regatta.hvd.tensorflow.compression import Compression, Compressor
 from regatta.hvd.tensorflow.gradients import Combiner
+from regatta.hvd.wire import check_momentum
 
 __all__ = ["DistributedOptimizer", "PartialDistributedOptimizer", "distribute"]
 
@@ -122,7 +123,8 @@ def DistributedOptimizer(  # noqa: N802 (Horovod's name)
     optimizer : keras.optimizers.Optimizer
         Not an optimizer of TensorFlow 1.
     compression : Compressor
-        ``Compression.none``, ``Compression.fp16`` or ``Compression.bf16``.
+        ``Compression.none``, ``fp16``, ``bf16``, or one of libeccl's with error feedback:
+        ``fp16_feedback``, ``bf16_feedback``, ``int8``, ``topk``, ``dgc()``, ``powersgd``.
     sparse_as_dense : bool
         Combine ``tf.IndexedSlices`` as dense tensors.
     backward_passes_per_step : int
@@ -146,6 +148,7 @@ def DistributedOptimizer(  # noqa: N802 (Horovod's name)
     if backward_passes_per_step < 1:
         raise ValueError("backward_passes_per_step is at least 1")
     options = optimizer.get_config()
+    check_momentum(compression, options.get("momentum") or 0.0)
     if name is not None:
         options["name"] = name
     combiner = Combiner(

@@ -1,7 +1,7 @@
 """All-reduce and reduce-scatter, of one tensor and of groups; results carry gradients."""
 
 import warnings
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from typing import Any
 
 import numpy as np
@@ -12,8 +12,11 @@ from regatta.hvd.reductions import Adasum, Average, Op, Sum
 from regatta.hvd.tensorflow.compression import Compression, Compressor
 from regatta.hvd.tensorflow.gather import allgather, grouped_allgather
 from regatta.hvd.tensorflow.tensors import check, collective, run
+from regatta.hvd.wire import plain, wire_of
 
 __all__ = ["allreduce", "grouped_allreduce", "grouped_reducescatter", "reducescatter"]
+
+Name = str | Callable[[], str] | None
 
 
 def _operation(average: bool | None, op: int | None) -> int:
@@ -29,8 +32,9 @@ def _reduce(
     sources: list[tf.Tensor],
     op: int,
     factors: tuple[float, float],
-    name: str | None,
+    name: Name,
     process_set: ProcessSet,
+    compression: Any = None,
 ) -> list[tf.Tensor]:
     """Combine tensors as one operation."""
 
@@ -40,9 +44,10 @@ def _reduce(
             prescale, postscale = factors
             return collective(
                 "allreduce",
-                name,
+                name() if callable(name) else name,
                 arrays,
                 process_set,
+                compression,
                 op=int(op),
                 prescale=prescale,
                 postscale=postscale,
@@ -70,17 +75,22 @@ def grouped_allreduce(
     postscale_factor: float = 1.0,
     process_set: ProcessSet = global_process_set,
     ignore_name_scope: bool = False,
-    name: str | None = None,
+    name: Name = None,
 ) -> list[Any]:
-    """Combine several tensors over all ranks as one operation; see `allreduce`."""
+    """Combine several tensors over all ranks as one operation; see `allreduce`.
+
+    ``name`` may be a function that is called whenever the operation runs.
+    """
     operation = _operation(average, op)
     if not tensors:
         return []
     results: list[Any] = [None] * len(tensors)
     dense, packed = [], []
+    # What cannot be is refused where it is written, not when a graph runs.
+    wire_of(compression, operation, [((1 << 20, 2), "float32")], name is not None)
     for index, tensor in enumerate(tensors):
         if isinstance(tensor, tf.IndexedSlices):
-            given = f"{name}.{index}" if name is not None else None
+            given = f"{name}.{index}" if isinstance(name, str) else None
             results[index] = _reduce_slices(
                 tensor, operation, prescale_factor * postscale_factor, given, process_set
             )
@@ -93,7 +103,7 @@ def grouped_allreduce(
     if dense:
         factors = (float(prescale_factor), float(postscale_factor))
         small = [one for one, _ in packed]
-        made = _reduce(small, operation, factors, name, process_set)
+        made = _reduce(small, operation, factors, name, process_set, compression)
         for index, result, (_, context) in zip(dense, made, packed, strict=True):
             results[index] = compression.decompress(result, context)
     return results
@@ -126,6 +136,9 @@ def allreduce(
         Multiplied in before and after; integers are scaled as doubles.
     name : str, optional
         The same on all ranks. Without one they are numbered, and the order has to be the same.
+    compression : Compressor
+        Those with error feedback (`regatta.hvd.wire`) need a ``name``, and only what is summed is
+        compressed, not its derivatives.
     device_dense, device_sparse, ignore_name_scope
         For Horovod's sake: tensors are on the CPU, and scopes are not part of names.
     """
@@ -208,6 +221,7 @@ def grouped_reducescatter(
     operation = Op(op)
     if operation == Adasum:
         raise NotImplementedError("reducescatter has no Adasum")
+    compression = plain(compression, "reducescatter")
     packed = [compression.compress(check(tensor, True)) for tensor in tensors]
     if any(one.shape.rank == 0 for one, _ in packed):
         raise ValueError("reducescatter needs tensors with at least one dimension")

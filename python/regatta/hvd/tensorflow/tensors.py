@@ -15,6 +15,7 @@ from regatta.hvd.arrays.handles import submit, synchronize
 from regatta.hvd.arrays.numbers import NUMBERS, TYPES
 from regatta.hvd.entry import register_backend
 from regatta.hvd.process_sets import ProcessSet
+from regatta.hvd.wire import wire_of
 
 __all__ = ["check", "collective", "run"]
 
@@ -66,6 +67,7 @@ def collective(
     name: str | None,
     arrays: Sequence[Any],
     process_set: ProcessSet,
+    compression: Any = None,
     **attributes: Any,
 ) -> list[np.ndarray]:
     """Run a collective on values of tensors; ``attributes`` are fields of `Request`."""
@@ -85,6 +87,9 @@ def collective(
             for result, kind in zip(results, known, strict=True)
         ]
 
+    if compression is not None:
+        shapes = [(array.shape, dtype) for array, dtype in pairs]
+        attributes["wire"] = wire_of(compression, attributes["op"], shapes, name is not None)
     return synchronize(
         submit(_BACKEND, kind, name, pairs, False, process_set, finish, **attributes)
     )

@@ -9,7 +9,8 @@ import torch
 from regatta.hvd.process_sets import ProcessSet, global_process_set
 from regatta.hvd.reductions import Adasum, Average, Op, Sum
 from regatta.hvd.torch.compression import Compression, Compressor
-from regatta.hvd.torch.handles import check, submit, synchronize
+from regatta.hvd.torch.handles import check, describe, submit, synchronize
+from regatta.hvd.wire import wire_of
 
 __all__ = [
     "allreduce",
@@ -44,8 +45,12 @@ def start(
     in_place: bool,
     several: bool,
     priority: int = 0,
+    compression: Any = None,
 ) -> int:
-    """Start an all-reduce of one tensor or ``several``; higher priorities go first."""
+    """Start an all-reduce of one tensor or ``several``; higher priorities go first.
+
+    Of ``compression`` that which libeccl does is used; the tensors are as they should travel.
+    """
     sources = [check(tensor, True) for tensor in tensors]
     if not sources:
         raise ValueError("an empty list of tensors was given")
@@ -63,6 +68,7 @@ def start(
         prescale=float(prescale),
         postscale=float(postscale),
         priority=priority,
+        wire=wire_of(compression, operation, describe(sources), name is not None),
     )
 
 
@@ -94,16 +100,26 @@ def allreduce_async_(
     return start([tensor], name, average, op, *factors, process_set, True, False)
 
 
+def _run(
+    tensors: Sequence[torch.Tensor], options: tuple[Any, ...], several: bool, compression: Any
+) -> Any:
+    average, name, *others = options
+    handle = start(tensors, name, average, *others, False, several, compression=compression)
+    return synchronize(handle)
+
+
 class _AllReduce(torch.autograd.Function):
     @staticmethod
-    def forward(context: Any, tensor: torch.Tensor, options: tuple[Any, ...]) -> torch.Tensor:
+    def forward(
+        context: Any, tensor: torch.Tensor, options: tuple[Any, ...], compression: Any
+    ) -> torch.Tensor:
         context.options = options
-        return synchronize(allreduce_async(tensor, *options))
+        return _run([tensor], options, False, compression)
 
     @staticmethod
-    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None]:
+    def backward(context: Any, gradient: torch.Tensor) -> tuple[torch.Tensor, None, None]:
         average, _, *others = context.options
-        return synchronize(allreduce_async(gradient, average, None, *others)), None
+        return synchronize(allreduce_async(gradient, average, None, *others)), None, None
 
 
 def allreduce(
@@ -128,13 +144,16 @@ def allreduce(
         Average (default), Sum, Adasum, Min, Max or Product.
     prescale_factor, postscale_factor : float
         Multiplied in before and after; integers are scaled as doubles.
+    compression : Compressor
+        Those with error feedback (`regatta.hvd.wire`) need a ``name``, and only what is summed is
+        compressed, not its derivatives.
     """
     small, context = compression.compress(tensor)
     options = (average, name, op, prescale_factor, postscale_factor, process_set)
     if small.requires_grad and torch.is_grad_enabled():
-        result = _AllReduce.apply(small, options)
+        result = _AllReduce.apply(small, options, compression)
     else:
-        result = synchronize(allreduce_async(small, *options))
+        result = _run([small], options, False, compression)
     return compression.decompress(result, context)
 
 
@@ -184,15 +203,15 @@ def grouped_allreduce_async_(
 class _GroupedAllReduce(torch.autograd.Function):
     @staticmethod
     def forward(
-        context: Any, options: tuple[Any, ...], *tensors: torch.Tensor
+        context: Any, options: tuple[Any, ...], compression: Any, *tensors: torch.Tensor
     ) -> tuple[torch.Tensor, ...]:
         context.options = options
-        return tuple(synchronize(grouped_allreduce_async(tensors, *options)))
+        return tuple(_run(tensors, options, True, compression))
 
     @staticmethod
     def backward(context: Any, *gradients: torch.Tensor) -> tuple[Any, ...]:
         average, _, *others = context.options
-        return None, *synchronize(grouped_allreduce_async(gradients, average, None, *others))
+        return None, None, *synchronize(grouped_allreduce_async(gradients, average, None, *others))
 
 
 def grouped_allreduce(
@@ -208,7 +227,7 @@ def grouped_allreduce(
     """Combine several tensors together and return the results."""
     packed = [compression.compress(tensor) for tensor in tensors]
     options = (average, name, op, prescale_factor, postscale_factor, process_set)
-    results = _GroupedAllReduce.apply(options, *[small for small, _ in packed])
+    results = _GroupedAllReduce.apply(options, compression, *[small for small, _ in packed])
     return [
         compression.decompress(result, context)
         for result, (_, context) in zip(results, packed, strict=True)

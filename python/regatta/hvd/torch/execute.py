@@ -4,7 +4,7 @@ from collections.abc import Callable
 
 import torch
 
-from regatta.eccl import Communicator
+from regatta.eccl import Communicator, Compressor
 from regatta.hvd.entry import Entry, register_backend
 from regatta.hvd.reductions import Op, native
 from regatta.hvd.requests import Request
@@ -60,6 +60,27 @@ class TorchBackend:
             _reduce_one(communicator, entries[0], begin, end)
         else:
             _reduce_fused(communicator, entries)
+
+    def all_reduce_compressed(
+        self, communicator: Communicator, entry: Entry, compressor: Compressor
+    ) -> None:
+        """Reduce the entry's one tensor approximately."""
+        request, source = entry.request, entry.inputs[0]
+        target = entry.outputs[0] if entry.outputs is not None else torch.empty_like(source)
+        work = target
+        if not work.is_contiguous():
+            work = torch.empty(source.shape, dtype=source.dtype)
+        given = source
+        if request.prescale != 1.0 or not source.is_contiguous():
+            if work is not source:
+                work.copy_(source)
+            _scale(work, request.prescale)
+            given = work
+        communicator.all_reduce_compressed(given, work, compressor, native(request.op))
+        _scale(work, request.postscale)
+        if work is not target:
+            target.copy_(work)
+        entry.results = [target]
 
     def perform(
         self,

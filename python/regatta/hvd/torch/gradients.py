@@ -129,6 +129,7 @@ class Gradients:
             True,
             True,
             max(self._priority[parameter] for parameter in group),
+            self._compression,
         )
 
         def finish() -> None:

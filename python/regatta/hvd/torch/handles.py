@@ -14,7 +14,7 @@ from regatta.hvd.process_sets import ProcessSet
 from regatta.hvd.requests import Request
 from regatta.hvd.torch.execute import NAME
 
-__all__ = ["check", "poll", "submit", "synchronize"]
+__all__ = ["check", "describe", "poll", "submit", "synchronize"]
 
 _DTYPE_NAMES = {
     getattr(torch, name): name
@@ -64,6 +64,11 @@ def check(tensor: torch.Tensor, numbers: bool) -> torch.Tensor:
             else f"{tensor.dtype} cannot be sent"
         )
     return tensor.detach()
+
+
+def describe(tensors: Sequence[torch.Tensor]) -> list[tuple[tuple[int, ...], str]]:
+    """Return shapes and types' names."""
+    return [(tuple(tensor.shape), _DTYPE_NAMES[tensor.dtype]) for tensor in tensors]
 
 
 def submit(

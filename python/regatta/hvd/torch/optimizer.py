@@ -15,6 +15,7 @@ from regatta.hvd.torch.allreduce import allreduce_async_
 from regatta.hvd.torch.compression import Compression, Compressor
 from regatta.hvd.torch.gradients import Gradients, Group
 from regatta.hvd.torch.handles import synchronize
+from regatta.hvd.wire import check_momentum, plain
 
 __all__ = ["DistributedOptimizer"]
 
@@ -217,7 +218,8 @@ def DistributedOptimizer(  # noqa: N802 (Horovod's name)
     named_parameters : iterable of (name, parameter), optional
         ``model.named_parameters()``. Without it, parameters are numbered in the optimizer's order.
     compression : Compressor
-        ``Compression.none``, ``Compression.fp16`` or ``Compression.bf16``.
+        ``Compression.none``, ``fp16``, ``bf16``, or one of libeccl's with error feedback:
+        ``fp16_feedback``, ``bf16_feedback``, ``int8``, ``topk``, ``dgc()``, ``powersgd``.
     backward_passes_per_step : int
         How many backward passes add to the gradients before they are combined. The sum is not
         divided by it.
@@ -249,6 +251,7 @@ def DistributedOptimizer(  # noqa: N802 (Horovod's name)
     if num_groups:
         warnings.warn("num_groups is deprecated; use groups", DeprecationWarning, stacklevel=2)
         groups = num_groups if groups is None else groups
+    check_momentum(compression, max(one.get("momentum", 0) for one in optimizer.param_groups))
     parameters = _name_all(optimizer, named_parameters)
     elastic = os.environ.get("HOROVOD_ELASTIC") == "1"
     several = basics.size() > 1 or elastic
@@ -256,7 +259,7 @@ def DistributedOptimizer(  # noqa: N802 (Horovod's name)
         if process_set is not global_process_set:
             raise NotImplementedError("op=Adasum works on all ranks only, not in a process set")
         wrapped = _derive(optimizer, _Delta)
-        wrapped._compression = compression
+        wrapped._compression = plain(compression, "op=Adasum")
         wrapped._parameter_names = {parameter: name for name, parameter in parameters}
         return wrapped
     wrapped = _derive(optimizer, _Distributed)

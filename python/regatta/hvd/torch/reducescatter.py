@@ -10,6 +10,7 @@ from regatta.hvd.reductions import Adasum, Average, Op, Sum
 from regatta.hvd.torch.compression import Compression, Compressor
 from regatta.hvd.torch.gather import grouped_allgather_async
 from regatta.hvd.torch.handles import check, submit, synchronize
+from regatta.hvd.wire import plain
 
 __all__ = [
     "grouped_reducescatter",
@@ -102,6 +103,7 @@ def grouped_reducescatter(
     postscale_factor: float = 1.0,
 ) -> list[torch.Tensor]:
     """Combine several tensors over all ranks and return this rank's parts of their rows."""
+    compression = plain(compression, "reducescatter")
     packed = [compression.compress(tensor) for tensor in tensors]
     options = (name, op, process_set, prescale_factor, postscale_factor)
     results = _ReduceScatter.apply(options, *[small for small, _ in packed])
