@@ -79,17 +79,22 @@ CuStream StreamOf(regattaDeviceStream stream) { return static_cast<CuStream>(str
 CuEvent EventOf(regattaDeviceEvent event) { return static_cast<CuEvent>(event); }
 
 // Makes one call of the driver in the device's context; the caller's own is current again after it.
+// Where it is the same one, as in most threads that use CUDA themselves, nothing has to change.
 template <typename Call>
 regattaDeviceResult In(regattaDeviceContext* handle, const char* name, Call call) {
   const Context& context = *Of(handle);
   const CudaDriver& driver = *context.driver;
-  if (const CuResult code = driver.CtxPushCurrent(context.primary); code != kCuSuccess) {
-    return Tell(driver, code, "cuCtxPushCurrent");
+  CuContext current = nullptr;
+  const bool enters = driver.CtxGetCurrent(&current) != kCuSuccess || current != context.primary;
+  if (enters) {
+    if (const CuResult code = driver.CtxPushCurrent(context.primary); code != kCuSuccess) {
+      return Tell(driver, code, "cuCtxPushCurrent");
+    }
   }
   const CuResult code = call(driver);
-  CuContext popped = nullptr;
-  driver.CtxPopCurrent(&popped);
-  return Tell(driver, code, name);
+  if (enters) driver.CtxPopCurrent(&current);
+  // Asked over and over, so without a text that nobody reads.
+  return code == kCuNotReady ? REGATTA_DEVICE_NOT_READY : Tell(driver, code, name);
 }
 
 regattaDeviceResult GetCount(int* count) {
@@ -276,15 +281,8 @@ regattaDeviceResult EventRecord(regattaDeviceContext* context, regattaDeviceEven
   });
 }
 regattaDeviceResult EventQuery(regattaDeviceContext* context, regattaDeviceEvent event) {
-  const CudaDriver& driver = *Of(context)->driver;
-  if (const CuResult code = driver.CtxPushCurrent(Of(context)->primary); code != kCuSuccess) {
-    return Tell(driver, code, "cuCtxPushCurrent");
-  }
-  const CuResult code = driver.EventQuery(EventOf(event));
-  CuContext popped = nullptr;
-  driver.CtxPopCurrent(&popped);
-  // Asked over and over, so without a text that nobody reads.
-  return code == kCuNotReady ? REGATTA_DEVICE_NOT_READY : Tell(driver, code, "cuEventQuery");
+  return In(context, "cuEventQuery",
+            [&](const CudaDriver& driver) { return driver.EventQuery(EventOf(event)); });
 }
 regattaDeviceResult EventSynchronize(regattaDeviceContext* context, regattaDeviceEvent event) {
   return In(context, "cuEventSynchronize",

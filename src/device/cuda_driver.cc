@@ -36,6 +36,7 @@ base::Result<std::shared_ptr<const CudaDriver>> LoadCudaDriver(const std::string
   load("cuDevicePrimaryCtxRelease_v2", &driver->DevicePrimaryCtxRelease);
   load("cuCtxPushCurrent_v2", &driver->CtxPushCurrent);
   load("cuCtxPopCurrent_v2", &driver->CtxPopCurrent);
+  load("cuCtxGetCurrent", &driver->CtxGetCurrent);
   load("cuMemGetInfo_v2", &driver->MemGetInfo);
   load("cuMemAlloc_v2", &driver->MemAlloc);
   load("cuMemFree_v2", &driver->MemFree);

@@ -51,6 +51,7 @@ struct CudaDriver {
   CuResult (*DevicePrimaryCtxRelease)(CuDevice) = nullptr;
   CuResult (*CtxPushCurrent)(CuContext) = nullptr;
   CuResult (*CtxPopCurrent)(CuContext*) = nullptr;
+  CuResult (*CtxGetCurrent)(CuContext*) = nullptr;
   CuResult (*MemGetInfo)(std::size_t*, std::size_t*) = nullptr;
   CuResult (*MemAlloc)(CuAddress*, std::size_t) = nullptr;
   CuResult (*MemFree)(CuAddress) = nullptr;

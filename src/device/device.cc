@@ -207,6 +207,13 @@ base::Result<bool> Device::IsOver(const Event& event) const {
   return Failed(result, "work on a stream failed");
 }
 
+base::Result<bool> Device::IsOver(regattaDeviceStream stream) const {
+  const auto result = api_->stream_query(context_, stream);
+  if (result == REGATTA_DEVICE_OK) return true;
+  if (result == REGATTA_DEVICE_NOT_READY) return false;
+  return Failed(result, "work on a stream failed");
+}
+
 Status Device::Synchronize(regattaDeviceStream stream) const {
   const auto result = api_->stream_synchronize(context_, stream);
   return result == REGATTA_DEVICE_OK ? Status() : Failed(result, "work on a stream failed");

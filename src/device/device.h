@@ -99,6 +99,8 @@ class Device : public std::enable_shared_from_this<Device> {
   base::Status Wait(regattaDeviceStream stream, const Event& event) const;
   // Whether what was recorded is over; its failure, when it failed.
   base::Result<bool> IsOver(const Event& event) const;
+  // Whether everything is that was given to the stream.
+  base::Result<bool> IsOver(regattaDeviceStream stream) const;
   base::Status Synchronize(regattaDeviceStream stream) const;
   // The number of the device of this kind that holds the memory; -1: none.
   base::Result<int> DeviceOf(const void* address) const;

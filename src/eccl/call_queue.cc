@@ -9,6 +9,8 @@ namespace regatta::eccl {
 using base::Code;
 using base::Status;
 
+thread_local bool on_worker = false;
+
 std::optional<Status> Request::Result() const {
   const std::lock_guard lock(mutex_);
   return result_;
@@ -68,7 +70,10 @@ void CallQueue::Close() {
   drained_.wait(lock, [this] { return idle(); });
 }
 
+bool CallQueue::OnWorker() { return on_worker; }
+
 void CallQueue::Work() {
+  on_worker = true;
   std::unique_lock lock(mutex_);
   while (true) {
     changed_.wait(lock, [this] { return ended_ || !entries_.empty(); });

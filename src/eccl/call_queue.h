@@ -45,6 +45,8 @@ class CallQueue {
   bool idle() const { return unfinished_.load(std::memory_order_acquire) == 0; }
   // The call keeps the submitting thread's call site. kFailedPrecondition after Close.
   base::Result<std::shared_ptr<Request>> Submit(Call call);
+  // Whether the calling thread is one that runs submitted calls, of whatever communicator.
+  static bool OnWorker();
   // Takes no more calls, and waits for those it has.
   void Close();
 

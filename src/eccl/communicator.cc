@@ -21,6 +21,7 @@ constexpr auto kHubPatience = std::chrono::seconds(5);
 // One part after the other, of so many elements each.
 std::vector<Extent> Parts(std::span<const std::size_t> counts, std::size_t width) {
   std::vector<Extent> parts;
+  parts.reserve(counts.size());
   std::size_t begin = 0;
   for (const std::size_t count : counts) {
     parts.push_back({begin, count * width});
@@ -32,6 +33,8 @@ std::vector<Extent> Parts(std::span<const std::size_t> counts, std::size_t width
 std::vector<Extent> EqualParts(int parts, std::size_t count, std::size_t width) {
   return Parts(std::vector<std::size_t>(static_cast<std::size_t>(parts), count), width);
 }
+
+std::vector<Extent> Whole(std::size_t count, std::size_t width) { return {{0, count * width}}; }
 
 // `count` elements in nearly equal parts.
 std::vector<Extent> Shares(std::size_t count, int parts, std::size_t width) {
@@ -218,8 +221,7 @@ Status Communicator::Collective(Call call) {
     staging_->Begin();
     on_island_ = true;
     BASE_RETURN_IF_ERROR(island_->Run(call));
-    return Made{
-        .algorithm = LastingText(island_->name()), .why = "island", .ticks = Ticks() - start};
+    return Made{.algorithm = island_->name(), .why = "island", .ticks = Ticks() - start};
   }();
   if (!made.ok()) return Finish(descriptor, made.status(), start);
   return Finish(descriptor, made->algorithm, Ticks() - made->ticks, made->why);
@@ -261,11 +263,11 @@ Status Communicator::Small(OpDescriptor descriptor, const SmallBuffers& buffers,
     status = run(*flat_, descriptor, buffers.input, buffers.output);
   } else {
     staging_->Begin();
-    status =
-        staging_->RunOnWhole(buffers.input, buffers.input_bytes, buffers.output,
-                             buffers.output_bytes, [&](const std::byte* input, std::byte* output) {
-                               return run(*flat_, descriptor, input, output);
-                             });
+    status = staging_->RunOnWhole(buffers.input, buffers.input_bytes, buffers.output,
+                                  buffers.output_bytes, buffers.places,
+                                  [&](const std::byte* input, std::byte* output) {
+                                    return run(*flat_, descriptor, input, output);
+                                  });
   }
   if (!status.ok()) return Finish(descriptor, status, start);
   return Finish(descriptor, "flat", start, "size");
@@ -295,27 +297,28 @@ Status Communicator::Finish(const OpDescriptor& descriptor, const base::Result<c
 }
 
 Status Communicator::AllReduce(const void* send, void* receive, std::size_t count,
-                               ecclDataType_t type, ecclRedOp_t op) {
+                               ecclDataType_t type, ecclRedOp_t op, const Places& places) {
   const OpDescriptor descriptor{.kind = OpKind::kAllReduce, .type = type, .op = op, .count = count};
   const auto* input = static_cast<const std::byte*>(send);
   auto* output = static_cast<std::byte*>(receive);
   if (IsSmall(count * SizeOf(type))) {
     const std::size_t bytes = count * SizeOf(type);
-    return Small(descriptor, {input, bytes, output, bytes},
+    return Small(descriptor, {input, bytes, output, bytes, places},
                  [](Flat& flat, const OpDescriptor& call, const std::byte* in, std::byte* out) {
                    return flat.AllReduce(call, in, out);
                  });
   }
-  const std::vector<Extent> whole = EqualParts(1, count, SizeOf(type));
+  const std::vector<Extent> whole = Whole(count, SizeOf(type));
   return Collective({.descriptor = descriptor,
                      .input = input,
                      .output = output,
                      .input_parts = whole,
-                     .output_parts = whole});
+                     .output_parts = whole,
+                     .places = places});
 }
 
 Status Communicator::AllGather(const void* send, void* receive, std::span<const std::size_t> counts,
-                               ecclDataType_t type) {
+                               ecclDataType_t type, const Places& places) {
   const std::vector<Extent> parts = Parts(counts, SizeOf(type));
   const std::size_t own = parts[static_cast<std::size_t>(rank_)].bytes;
   const OpDescriptor descriptor{
@@ -323,7 +326,7 @@ Status Communicator::AllGather(const void* send, void* receive, std::span<const 
   const auto* input = static_cast<const std::byte*>(send);
   auto* output = static_cast<std::byte*>(receive);
   if (IsSmall(std::ranges::max(parts, {}, &Extent::bytes).bytes)) {
-    return Small(descriptor, {input, own, output, Total(parts)},
+    return Small(descriptor, {input, own, output, Total(parts), places},
                  [&](Flat& flat, const OpDescriptor& call, const std::byte* in, std::byte* out) {
                    return flat.AllGather(call, in, out, parts);
                  });
@@ -332,11 +335,12 @@ Status Communicator::AllGather(const void* send, void* receive, std::span<const 
                      .input = input,
                      .output = output,
                      .input_parts = OnlyPart(rank_, size_, own),
-                     .output_parts = parts});
+                     .output_parts = parts,
+                     .places = places});
 }
 
 Status Communicator::ReduceScatter(const void* send, void* receive, std::size_t count,
-                                   ecclDataType_t type, ecclRedOp_t op) {
+                                   ecclDataType_t type, ecclRedOp_t op, const Places& places) {
   const std::size_t width = SizeOf(type);
   const OpDescriptor descriptor{
       .kind = OpKind::kReduceScatter, .type = type, .op = op, .count = count};
@@ -344,7 +348,8 @@ Status Communicator::ReduceScatter(const void* send, void* receive, std::size_t 
   auto* output = static_cast<std::byte*>(receive);
   if (IsSmall(count * width * static_cast<std::size_t>(size_))) {
     const std::size_t bytes = count * width;
-    return Small(descriptor, {input, bytes * static_cast<std::size_t>(size_), output, bytes},
+    return Small(descriptor,
+                 {input, bytes * static_cast<std::size_t>(size_), output, bytes, places},
                  [](Flat& flat, const OpDescriptor& call, const std::byte* in, std::byte* out) {
                    return flat.ReduceScatter(call, in, out);
                  });
@@ -353,12 +358,13 @@ Status Communicator::ReduceScatter(const void* send, void* receive, std::size_t 
                      .input = input,
                      .output = output,
                      .input_parts = EqualParts(size_, count, width),
-                     .output_parts = OnlyPart(rank_, size_, count * width)});
+                     .output_parts = OnlyPart(rank_, size_, count * width),
+                     .places = places});
 }
 
 Status Communicator::Broadcast(const void* send, void* receive, std::size_t count,
-                               ecclDataType_t type, int root) {
-  const std::vector<Extent> whole = EqualParts(1, count, SizeOf(type));
+                               ecclDataType_t type, int root, const Places& places) {
+  const std::vector<Extent> whole = Whole(count, SizeOf(type));
   return Collective({.descriptor = {.kind = OpKind::kBroadcast,
                                     .type = type,
                                     .root = static_cast<std::uint32_t>(root),
@@ -366,12 +372,13 @@ Status Communicator::Broadcast(const void* send, void* receive, std::size_t coun
                      .input = static_cast<const std::byte*>(send),
                      .output = static_cast<std::byte*>(receive),
                      .input_parts = whole,
-                     .output_parts = whole});
+                     .output_parts = whole,
+                     .places = places});
 }
 
 Status Communicator::Reduce(const void* send, void* receive, std::size_t count, ecclDataType_t type,
-                            ecclRedOp_t op, int root) {
-  const std::vector<Extent> whole = EqualParts(1, count, SizeOf(type));
+                            ecclRedOp_t op, int root, const Places& places) {
+  const std::vector<Extent> whole = Whole(count, SizeOf(type));
   return Collective({.descriptor = {.kind = OpKind::kReduce,
                                     .type = type,
                                     .op = op,
@@ -380,11 +387,12 @@ Status Communicator::Reduce(const void* send, void* receive, std::size_t count, 
                      .input = static_cast<const std::byte*>(send),
                      .output = static_cast<std::byte*>(receive),
                      .input_parts = whole,
-                     .output_parts = whole});
+                     .output_parts = whole,
+                     .places = places});
 }
 
 Status Communicator::Gather(const void* send, void* receive, std::size_t count, ecclDataType_t type,
-                            int root) {
+                            int root, const Places& places) {
   const std::size_t width = SizeOf(type);
   return Collective({.descriptor = {.kind = OpKind::kGather,
                                     .type = type,
@@ -393,11 +401,12 @@ Status Communicator::Gather(const void* send, void* receive, std::size_t count, 
                      .input = static_cast<const std::byte*>(send),
                      .output = static_cast<std::byte*>(receive),
                      .input_parts = OnlyPart(rank_, size_, count * width),
-                     .output_parts = EqualParts(size_, count, width)});
+                     .output_parts = EqualParts(size_, count, width),
+                     .places = places});
 }
 
 Status Communicator::Scatter(const void* send, void* receive, std::size_t count,
-                             ecclDataType_t type, int root) {
+                             ecclDataType_t type, int root, const Places& places) {
   const std::size_t width = SizeOf(type);
   return Collective({.descriptor = {.kind = OpKind::kScatter,
                                     .type = type,
@@ -406,21 +415,23 @@ Status Communicator::Scatter(const void* send, void* receive, std::size_t count,
                      .input = static_cast<const std::byte*>(send),
                      .output = static_cast<std::byte*>(receive),
                      .input_parts = EqualParts(size_, count, width),
-                     .output_parts = OnlyPart(rank_, size_, count * width)});
+                     .output_parts = OnlyPart(rank_, size_, count * width),
+                     .places = places});
 }
 
 Status Communicator::AllToAll(const void* send, std::span<const std::size_t> send_counts,
                               void* receive, std::span<const std::size_t> receive_counts,
-                              ecclDataType_t type) {
+                              ecclDataType_t type, const Places& places) {
   Call call{.descriptor = {.kind = OpKind::kAllToAll, .type = type},
             .input = static_cast<const std::byte*>(send),
             .output = static_cast<std::byte*>(receive),
             .input_parts = Parts(send_counts, SizeOf(type)),
-            .output_parts = Parts(receive_counts, SizeOf(type))};
+            .output_parts = Parts(receive_counts, SizeOf(type)),
+            .places = places};
   std::vector<std::byte> copy;
   bool on_device = false;
   if (staging_ != nullptr) {
-    BASE_ASSIGN_OR_RETURN(on_device, staging_->OnDevice("sendbuff", send));
+    BASE_ASSIGN_OR_RETURN(on_device, staging_->OnDevice("sendbuff", send, places.input));
   }
   if (send == receive && !on_device) {
     copy.assign(call.input, call.input + Total(call.input_parts));

@@ -51,25 +51,28 @@ class Communicator {
   base::Status state() const;
   ecclOpInfo_t last_op() const;
 
+  // `places`: as far as PlaceOf has been asked.
   base::Status AllReduce(const void* send, void* receive, std::size_t count, ecclDataType_t type,
-                         ecclRedOp_t op);
+                         ecclRedOp_t op, const Places& places = {});
   // The same, in the compressor's format; compressed.cc.
   base::Status AllReduceCompressed(const void* send, void* receive, std::size_t count,
-                                   ecclDataType_t type, ecclRedOp_t op, Compressor* compressor);
+                                   ecclDataType_t type, ecclRedOp_t op, Compressor* compressor,
+                                   const Places& places = {});
   base::Status AllGather(const void* send, void* receive, std::span<const std::size_t> counts,
-                         ecclDataType_t type);
+                         ecclDataType_t type, const Places& places = {});
   base::Status ReduceScatter(const void* send, void* receive, std::size_t count,
-                             ecclDataType_t type, ecclRedOp_t op);
+                             ecclDataType_t type, ecclRedOp_t op, const Places& places = {});
   base::Status Reduce(const void* send, void* receive, std::size_t count, ecclDataType_t type,
-                      ecclRedOp_t op, int root);
+                      ecclRedOp_t op, int root, const Places& places = {});
   base::Status Gather(const void* send, void* receive, std::size_t count, ecclDataType_t type,
-                      int root);
+                      int root, const Places& places = {});
   base::Status Scatter(const void* send, void* receive, std::size_t count, ecclDataType_t type,
-                       int root);
+                       int root, const Places& places = {});
   base::Status Broadcast(const void* send, void* receive, std::size_t count, ecclDataType_t type,
-                         int root);
+                         int root, const Places& places = {});
   base::Status AllToAll(const void* send, std::span<const std::size_t> send_counts, void* receive,
-                        std::span<const std::size_t> receive_counts, ecclDataType_t type);
+                        std::span<const std::size_t> receive_counts, ecclDataType_t type,
+                        const Places& places = {});
   base::Status Barrier();
   // All at the same time; those to one peer, and those from one, in the order of the list. On
   // failure `failed` is the place in it that the failure is of. messages.cc.
@@ -92,8 +95,9 @@ class Communicator {
   // docs/formats/eccl-status.md. Any thread; waits for nobody.
   std::string Describe(std::size_t calls) const;
 
-  // Any thread. kInvalidArgument, with `name`, for memory of a device that is not this rank's.
-  base::Status CheckPlace(const char* name, const void* address) const;
+  // Any thread. Whether memory is this rank's device's; kInvalidArgument, with `name`, when it is
+  // another one's.
+  base::Result<bool> PlaceOf(const char* name, const void* address) const;
   // The vendor's handle of the stream behind whose work calls begin. kFailedPrecondition without a
   // device.
   base::Status SetStream(void* stream);
@@ -123,6 +127,7 @@ class Communicator {
     std::size_t input_bytes = 0;
     std::byte* output = nullptr;
     std::size_t output_bytes = 0;
+    Places places{};
   };
   template <typename Run>
   base::Status Small(OpDescriptor descriptor, const SmallBuffers& buffers, Run run);

@@ -7,7 +7,7 @@ namespace regatta::eccl {
 
 base::Status Communicator::AllReduceCompressed(const void* send, void* receive, std::size_t count,
                                                ecclDataType_t type, ecclRedOp_t op,
-                                               Compressor* compressor) {
+                                               Compressor* compressor, const Places& places) {
   const std::lock_guard own(compressor->mutex());
   CompressedCall call{
       .descriptor = {.kind = OpKind::kAllReduce, .type = type, .op = op, .count = count},
@@ -29,7 +29,7 @@ base::Status Communicator::AllReduceCompressed(const void* send, void* receive, 
   const char* algorithm = "";
   const std::size_t bytes = count * SizeOf(type);
   const base::Status status =
-      staging_->RunOnWhole(call.input, bytes, call.output, bytes,
+      staging_->RunOnWhole(call.input, bytes, call.output, bytes, places,
                            [&](const std::byte* input, std::byte* output) -> base::Status {
                              call.input = input;
                              call.output = output;

@@ -2,6 +2,7 @@
 
 #include <cstddef>
 #include <memory>
+#include <optional>
 #include <vector>
 
 #include "base/status.h"
@@ -29,6 +30,11 @@ struct Extent {
   std::size_t bytes = 0;
 };
 
+// Whether a call's buffers are on the rank's device; looked up where it is not known yet.
+struct Places {
+  std::optional<bool> input, output;
+};
+
 // One call: what a plan is run on.
 struct Call {
   OpDescriptor descriptor;  // compared with the peers', on every connection that is used
@@ -38,6 +44,7 @@ struct Call {
   // and one of output with the same number are either the same memory or do not overlap.
   std::vector<Extent> input_parts;
   std::vector<Extent> output_parts;
+  Places places{};
 };
 
 // Runs plans over links, block by block, several blocks at a time. Used by one thread at a time.

@@ -117,8 +117,8 @@ Status Communicator::JoinIsland(Bootstrap* bootstrap,
   return Status();
 }
 
-Status Communicator::CheckPlace(const char* name, const void* address) const {
-  return staging_ == nullptr ? Status() : staging_->OnDevice(name, address).status();
+base::Result<bool> Communicator::PlaceOf(const char* name, const void* address) const {
+  return staging_ == nullptr ? base::Result<bool>(false) : staging_->OnDevice(name, address);
 }
 
 Status Communicator::SetStream(void* stream) {
@@ -131,9 +131,9 @@ Status Communicator::SetStream(void* stream) {
 }
 
 const char* Communicator::TransportName() const {
-  if (staging_ == nullptr) return links_->transport_name();
-  const std::string name = on_island_ ? island_->name() : links_->transport_name();
-  return LastingText(staging_->used() ? name + "+staging" : name);
+  const char* name = on_island_ ? island_->name() : links_->transport_name();
+  if (staging_ == nullptr || !staging_->used()) return name;
+  return LastingText(std::string(name) + "+staging");
 }
 
 }  // namespace regatta::eccl

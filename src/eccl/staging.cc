@@ -16,6 +16,8 @@ using base::Status;
 constexpr auto kSettle = std::chrono::milliseconds(500);
 // A copy of a few bytes takes less; afterwards the processor is better left to others.
 constexpr auto kEager = std::chrono::microseconds(200);
+// Less than it takes to give the processor away and get it back twenty times.
+constexpr auto kMoment = std::chrono::microseconds(20);
 constexpr auto kNap = std::chrono::microseconds(50);
 
 // `bytes` more of a part, from `begin` on.
@@ -96,6 +98,17 @@ Status Staging::Wait(const device::Event& event, const Check& check) {
   }
 }
 
+Status Staging::WaitForStream(const Check& check) {
+  const auto since = Clock::now();
+  do {
+    BASE_ASSIGN_OR_RETURN(const bool over, device_->IsOver(stream()));
+    if (over) return Status();
+  } while (Clock::now() - since < kMoment);
+  BASE_RETURN_IF_ERROR(Prepare());
+  BASE_RETURN_IF_ERROR(device_->Record(over_, stream()));
+  return Wait(over_, check);
+}
+
 void Staging::Settle() {
   if (!prepared_) return;
   const auto until = Clock::now() + kSettle;
@@ -113,10 +126,10 @@ Status Staging::Run(const Call& call, const Cut& cut, const RunPiece& run) {
   bool from_device = false;
   bool to_device = false;
   if (cut.reads) {
-    BASE_ASSIGN_OR_RETURN(from_device, OnDevice("sendbuff", call.input));
+    BASE_ASSIGN_OR_RETURN(from_device, OnDevice("sendbuff", call.input, call.places.input));
   }
   if (cut.writes) {
-    BASE_ASSIGN_OR_RETURN(to_device, OnDevice("recvbuff", call.output));
+    BASE_ASSIGN_OR_RETURN(to_device, OnDevice("recvbuff", call.output, call.places.output));
   }
   if (!from_device && !to_device) {
     for (std::size_t piece = 0; piece < cut.pieces; ++piece) {
@@ -218,9 +231,9 @@ Status Staging::RunPieces(const Call& call, const Cut& cut, bool from_device, bo
 }
 
 Status Staging::RunOnWhole(const std::byte* input, std::size_t input_bytes, std::byte* output,
-                           std::size_t output_bytes, const RunWhole& run) {
-  BASE_ASSIGN_OR_RETURN(const bool from_device, OnDevice("sendbuff", input));
-  BASE_ASSIGN_OR_RETURN(const bool to_device, OnDevice("recvbuff", output));
+                           std::size_t output_bytes, const Places& places, const RunWhole& run) {
+  BASE_ASSIGN_OR_RETURN(const bool from_device, OnDevice("sendbuff", input, places.input));
+  BASE_ASSIGN_OR_RETURN(const bool to_device, OnDevice("recvbuff", output, places.output));
   if (!from_device && !to_device) return run(input, output);
   used_ = true;
   BASE_RETURN_IF_ERROR(Prepare());

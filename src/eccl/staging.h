@@ -32,6 +32,11 @@ class Staging {
   // Any thread. Whether the memory is this rank's device's; kInvalidArgument, with `name`, when it
   // is another device's.
   base::Result<bool> OnDevice(const char* name, const void* address) const;
+  // The same where it may be known already.
+  base::Result<bool> OnDevice(const char* name, const void* address,
+                              std::optional<bool> known) const {
+    return known.has_value() ? base::Result<bool>(*known) : OnDevice(name, address);
+  }
   // Any thread. Calls wait for what has been given to this stream when they begin.
   void SetStream(void* stream) { stream_.store(stream); }
   void* stream() const { return stream_.load(); }
@@ -45,6 +50,9 @@ class Staging {
   // `check`, which may be empty, fails.
   using Check = std::function<base::Status()>;
   base::Status Wait(const device::Event& event, const Check& check = {});
+  // The same for all that was given to the caller's stream. What comes to it later may count as
+  // well, but only for a moment: then it waits for an event, which costs more where work is short.
+  base::Status WaitForStream(const Check& check = {});
 
   // Of a whole part of a call, in one piece.
   static constexpr std::size_t kPieceBytes = 4u << 20;
@@ -62,7 +70,7 @@ class Staging {
   // The same for a call that wants all of its `bytes` in one.
   using RunWhole = std::function<base::Status(const std::byte* input, std::byte* output)>;
   base::Status RunOnWhole(const std::byte* input, std::size_t input_bytes, std::byte* output,
-                          std::size_t output_bytes, const RunWhole& run);
+                          std::size_t output_bytes, const Places& places, const RunWhole& run);
 
   // --- for messages ---
   static constexpr std::size_t kChunkBytes = 1u << 20;

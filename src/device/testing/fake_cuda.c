@@ -15,7 +15,12 @@ static char gpu[1 << 20] __attribute__((aligned(4096)));
 static size_t used = 0;
 static int pieces = 0;
 
+/* What a real driver would have been asked. */
+static int calls = 0;
+static int pointer_queries = 0;
+
 #define NEEDS_CONTEXT \
+  ++calls;            \
   if (depth == 0 || retained == 0) return kInvalidContext
 
 API cuInit(unsigned flags) {
@@ -73,17 +78,34 @@ API cuDevicePrimaryCtxRelease_v2(int device) {
   return __atomic_sub_fetch(&retained, 1, __ATOMIC_SEQ_CST) < 0 ? kInvalidContext : 0;
 }
 API cuCtxPushCurrent_v2(void* context) {
+  ++calls;
   if (depth == 8) return kInvalidContext;
   stack[depth++] = context;
   return 0;
 }
 API cuCtxPopCurrent_v2(void** context) {
+  ++calls;
   if (depth == 0) return kInvalidContext;
   *context = stack[--depth];
   return 0;
 }
-/* For the test: contexts that this thread has current. */
+API cuCtxGetCurrent(void** context) {
+  ++calls;
+  *context = depth == 0 ? NULL : stack[depth - 1];
+  return 0;
+}
+/* For tests: contexts that this thread has current; calls since it was asked last. */
 API fakeDepth(void) { return depth; }
+API fakeCalls(void) {
+  const int made = calls;
+  calls = 0;
+  return made;
+}
+API fakePointerQueries(void) {
+  const int made = pointer_queries;
+  pointer_queries = 0;
+  return made;
+}
 API cuMemGetInfo_v2(size_t* free_bytes, size_t* total) {
   NEEDS_CONTEXT;
   *total = sizeof(gpu);
@@ -212,6 +234,7 @@ API cuEventSynchronize(void* event) {
 #if !FAKE_LACKS_SYMBOL
 API cuPointerGetAttributes(unsigned count, int* attributes, void** values,
                            unsigned long long address) {
+  ++pointer_queries;
   NEEDS_CONTEXT;
   for (unsigned i = 0; i < count; ++i) {
     const int inside = Inside(address, 1);

@@ -28,12 +28,27 @@ Status CheckOp(ecclRedOp_t op, ecclDataType_t type) {
       std::string("op ") + NameOf(op) + " combines bits of integers; datatype is " + NameOf(type));
 }
 
+// Puts down where it is.
 Status CheckBuffer(const Communicator& comm, const char* name, const void* buffer,
-                   std::size_t count) {
+                   std::size_t count, std::optional<bool>* on_device) {
   if (count == 0) return Status();
-  if (buffer != nullptr) return comm.CheckPlace(name, buffer);
-  return Status(Code::kInvalidArgument,
-                std::string(name) + " is NULL, but count is " + std::to_string(count));
+  if (buffer == nullptr) {
+    return Status(Code::kInvalidArgument,
+                  std::string(name) + " is NULL, but count is " + std::to_string(count));
+  }
+  BASE_ASSIGN_OR_RETURN(*on_device, comm.PlaceOf(name, buffer));
+  return Status();
+}
+
+// Both buffers. What is in place is looked up once: drivers take their time.
+Status CheckBuffers(const Communicator& comm, const void* send, std::size_t send_count,
+                    const void* receive, std::size_t receive_count, Places* places) {
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, send_count, &places->input));
+  if (receive == send && places->input.has_value()) {
+    places->output = places->input;
+    return Status();
+  }
+  return CheckBuffer(comm, "recvbuff", receive, receive_count, &places->output);
 }
 
 // `parts` times `count` elements have to fit into memory addresses.
@@ -72,8 +87,7 @@ Status AllReduceCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckOp(op, type));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
-  return CheckBuffer(comm, "recvbuff", receive, count);
+  return CheckBuffers(comm, send, count, receive, count, &places);
 }
 
 Status AllReduceCompressedCall::Check(const Communicator& comm) {
@@ -82,16 +96,14 @@ Status AllReduceCompressedCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckOp(op, type));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
-  return CheckBuffer(comm, "recvbuff", receive, count);
+  return CheckBuffers(comm, send, count, receive, count, &places);
 }
 
 Status AllGatherCall::Check(const Communicator& comm) {
   const auto parts = static_cast<std::size_t>(comm.size());
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckCount(count, parts, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "recvbuff", receive, count));
+  BASE_RETURN_IF_ERROR(CheckBuffers(comm, send, count, receive, count, &places));
   counts.assign(parts, count);
   return Status();
 }
@@ -99,8 +111,7 @@ Status AllGatherCall::Check(const Communicator& comm) {
 Status AllGatherVCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_ASSIGN_OR_RETURN(const std::size_t sum, SumOf("counts", list, comm.size(), type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, list[comm.rank()]));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "recvbuff", receive, sum));
+  BASE_RETURN_IF_ERROR(CheckBuffers(comm, send, list[comm.rank()], receive, sum, &places));
   counts.assign(list, list + comm.size());
   return Status();
 }
@@ -109,16 +120,15 @@ Status ReduceScatterCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckOp(op, type));
   BASE_RETURN_IF_ERROR(CheckCount(count, static_cast<std::size_t>(comm.size()), type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
-  return CheckBuffer(comm, "recvbuff", receive, count);
+  return CheckBuffers(comm, send, count, receive, count, &places);
 }
 
 Status BroadcastCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckRank("root", root, comm.size()));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  if (comm.rank() == root) BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
-  return CheckBuffer(comm, "recvbuff", receive, count);
+  const std::size_t sends = comm.rank() == root ? count : 0;
+  return CheckBuffers(comm, send, sends, receive, count, &places);
 }
 
 Status ReduceCall::Check(const Communicator& comm) {
@@ -126,32 +136,31 @@ Status ReduceCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckOp(op, type));
   BASE_RETURN_IF_ERROR(CheckRank("root", root, comm.size()));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
-  return comm.rank() == root ? CheckBuffer(comm, "recvbuff", receive, count) : Status();
+  const std::size_t receives = comm.rank() == root ? count : 0;
+  return CheckBuffers(comm, send, count, receive, receives, &places);
 }
 
 Status GatherCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckRank("root", root, comm.size()));
   BASE_RETURN_IF_ERROR(CheckCount(count, static_cast<std::size_t>(comm.size()), type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
-  return comm.rank() == root ? CheckBuffer(comm, "recvbuff", receive, count) : Status();
+  const std::size_t receives = comm.rank() == root ? count : 0;
+  return CheckBuffers(comm, send, count, receive, receives, &places);
 }
 
 Status ScatterCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckRank("root", root, comm.size()));
   BASE_RETURN_IF_ERROR(CheckCount(count, static_cast<std::size_t>(comm.size()), type));
-  if (comm.rank() == root) BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
-  return CheckBuffer(comm, "recvbuff", receive, count);
+  const std::size_t sends = comm.rank() == root ? count : 0;
+  return CheckBuffers(comm, send, sends, receive, count, &places);
 }
 
 Status AllToAllCall::Check(const Communicator& comm) {
   const auto parts = static_cast<std::size_t>(comm.size());
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckCount(count, parts, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, count));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "recvbuff", receive, count));
+  BASE_RETURN_IF_ERROR(CheckBuffers(comm, send, count, receive, count, &places));
   counts.assign(parts, count);
   return Status();
 }
@@ -160,8 +169,7 @@ Status AllToAllVCall::Check(const Communicator& comm) {
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_ASSIGN_OR_RETURN(const std::size_t out, SumOf("sendcounts", send_list, comm.size(), type));
   BASE_ASSIGN_OR_RETURN(const std::size_t in, SumOf("recvcounts", receive_list, comm.size(), type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, out));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "recvbuff", receive, in));
+  BASE_RETURN_IF_ERROR(CheckBuffers(comm, send, out, receive, in, &places));
   if (send_list[comm.rank()] != receive_list[comm.rank()]) {
     return Status(Code::kInvalidArgument, "sendcounts and recvcounts differ for this rank itself");
   }
@@ -171,27 +179,30 @@ Status AllToAllVCall::Check(const Communicator& comm) {
 }
 
 Status SendCall::Check(const Communicator& comm) {
+  std::optional<bool> on_device;  // messages look where they begin
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckPeer("peer", peer, comm));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  return CheckBuffer(comm, "sendbuff", send, count);
+  return CheckBuffer(comm, "sendbuff", send, count, &on_device);
 }
 
 Status RecvCall::Check(const Communicator& comm) {
+  std::optional<bool> on_device;  // messages look where they begin
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckPeer("peer", peer, comm));
   BASE_RETURN_IF_ERROR(CheckCount(count, 1, type));
-  return CheckBuffer(comm, "recvbuff", receive, count);
+  return CheckBuffer(comm, "recvbuff", receive, count, &on_device);
 }
 
 Status SendRecvCall::Check(const Communicator& comm) {
+  std::optional<bool> on_device;  // messages look where they begin
   BASE_RETURN_IF_ERROR(CheckType(type));
   BASE_RETURN_IF_ERROR(CheckPeer("sendpeer", to, comm));
   BASE_RETURN_IF_ERROR(CheckPeer("recvpeer", from, comm));
   BASE_RETURN_IF_ERROR(CheckCount(send_count, 1, type));
   BASE_RETURN_IF_ERROR(CheckCount(receive_count, 1, type));
-  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, send_count));
-  return CheckBuffer(comm, "recvbuff", receive, receive_count);
+  BASE_RETURN_IF_ERROR(CheckBuffer(comm, "sendbuff", send, send_count, &on_device));
+  return CheckBuffer(comm, "recvbuff", receive, receive_count, &on_device);
 }
 
 }  // namespace regatta::eccl

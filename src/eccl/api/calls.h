@@ -17,9 +17,10 @@ struct AllReduceCall {
   std::size_t count;
   ecclDataType_t type;
   ecclRedOp_t op;
+  Places places{};
   base::Status Check(const Communicator& comm);
   base::Status Run(Communicator& comm) const {
-    return comm.AllReduce(send, receive, count, type, op);
+    return comm.AllReduce(send, receive, count, type, op, places);
   }
 };
 
@@ -32,9 +33,10 @@ struct AllReduceCompressedCall {
   ecclRedOp_t op;
   ecclCompressor_t handle;
   std::shared_ptr<Compressor> compressor{};
+  Places places{};
   base::Status Check(const Communicator& comm);
   base::Status Run(Communicator& comm) const {
-    return comm.AllReduceCompressed(send, receive, count, type, op, compressor.get());
+    return comm.AllReduceCompressed(send, receive, count, type, op, compressor.get(), places);
   }
 };
 
@@ -45,8 +47,11 @@ struct AllGatherCall {
   std::size_t count;
   ecclDataType_t type;
   std::vector<std::size_t> counts{};
+  Places places{};
   base::Status Check(const Communicator& comm);
-  base::Status Run(Communicator& comm) const { return comm.AllGather(send, receive, counts, type); }
+  base::Status Run(Communicator& comm) const {
+    return comm.AllGather(send, receive, counts, type, places);
+  }
 };
 
 struct AllGatherVCall {
@@ -56,8 +61,11 @@ struct AllGatherVCall {
   const std::size_t* list;
   ecclDataType_t type;
   std::vector<std::size_t> counts{};
+  Places places{};
   base::Status Check(const Communicator& comm);
-  base::Status Run(Communicator& comm) const { return comm.AllGather(send, receive, counts, type); }
+  base::Status Run(Communicator& comm) const {
+    return comm.AllGather(send, receive, counts, type, places);
+  }
 };
 
 struct ReduceScatterCall {
@@ -67,9 +75,10 @@ struct ReduceScatterCall {
   std::size_t count;
   ecclDataType_t type;
   ecclRedOp_t op;
+  Places places{};
   base::Status Check(const Communicator& comm);
   base::Status Run(Communicator& comm) const {
-    return comm.ReduceScatter(send, receive, count, type, op);
+    return comm.ReduceScatter(send, receive, count, type, op, places);
   }
 };
 
@@ -80,9 +89,10 @@ struct BroadcastCall {
   std::size_t count;
   ecclDataType_t type;
   int root;
+  Places places{};
   base::Status Check(const Communicator& comm);
   base::Status Run(Communicator& comm) const {
-    return comm.Broadcast(send, receive, count, type, root);
+    return comm.Broadcast(send, receive, count, type, root, places);
   }
 };
 
@@ -94,9 +104,10 @@ struct ReduceCall {
   ecclDataType_t type;
   ecclRedOp_t op;
   int root;
+  Places places{};
   base::Status Check(const Communicator& comm);
   base::Status Run(Communicator& comm) const {
-    return comm.Reduce(send, receive, count, type, op, root);
+    return comm.Reduce(send, receive, count, type, op, root, places);
   }
 };
 
@@ -107,9 +118,10 @@ struct GatherCall {
   std::size_t count;
   ecclDataType_t type;
   int root;
+  Places places{};
   base::Status Check(const Communicator& comm);
   base::Status Run(Communicator& comm) const {
-    return comm.Gather(send, receive, count, type, root);
+    return comm.Gather(send, receive, count, type, root, places);
   }
 };
 
@@ -120,9 +132,10 @@ struct ScatterCall {
   std::size_t count;
   ecclDataType_t type;
   int root;
+  Places places{};
   base::Status Check(const Communicator& comm);
   base::Status Run(Communicator& comm) const {
-    return comm.Scatter(send, receive, count, type, root);
+    return comm.Scatter(send, receive, count, type, root, places);
   }
 };
 
@@ -133,9 +146,10 @@ struct AllToAllCall {
   std::size_t count;
   ecclDataType_t type;
   std::vector<std::size_t> counts{};
+  Places places{};
   base::Status Check(const Communicator& comm);
   base::Status Run(Communicator& comm) const {
-    return comm.AllToAll(send, counts, receive, counts, type);
+    return comm.AllToAll(send, counts, receive, counts, type, places);
   }
 };
 
@@ -148,9 +162,10 @@ struct AllToAllVCall {
   ecclDataType_t type;
   std::vector<std::size_t> send_counts{};
   std::vector<std::size_t> receive_counts{};
+  Places places{};
   base::Status Check(const Communicator& comm);
   base::Status Run(Communicator& comm) const {
-    return comm.AllToAll(send, send_counts, receive, receive_counts, type);
+    return comm.AllToAll(send, send_counts, receive, receive_counts, type, places);
   }
 };
 

@@ -4,6 +4,8 @@
 #include <bit>
 #include <thread>
 
+#include "eccl/call_queue.h"
+
 namespace regatta::eccl {
 namespace {
 
@@ -97,11 +99,13 @@ Status Island::LaunchAndWait(const Call& call) {
   const std::size_t input_bytes = reads ? End(call.input_parts) : 0;
   const std::size_t output_bytes = writes ? End(call.output_parts) : 0;
   if (End(call.input_parts) == 0 && End(call.output_parts) == 0) return Status();
+  const device::Device::Current current(device);
   const void* input = call.input;
   void* output = call.output;
   regattaDeviceStream stream = staging_->stream();
   if (input_bytes > 0) {
-    BASE_ASSIGN_OR_RETURN(const bool there, staging_->OnDevice("sendbuff", input));
+    BASE_ASSIGN_OR_RETURN(const bool there,
+                          staging_->OnDevice("sendbuff", input, call.places.input));
     if (!there) {
       BASE_RETURN_IF_ERROR(Reserve(device, &input_, input_bytes));
       BASE_RETURN_IF_ERROR(
@@ -112,7 +116,8 @@ Status Island::LaunchAndWait(const Call& call) {
   }
   bool back = false;
   if (output_bytes > 0) {
-    BASE_ASSIGN_OR_RETURN(const bool there, staging_->OnDevice("recvbuff", output));
+    BASE_ASSIGN_OR_RETURN(const bool there,
+                          staging_->OnDevice("recvbuff", output, call.places.output));
     if (!there) {
       BASE_RETURN_IF_ERROR(Reserve(device, &output_, output_bytes));
       output = output_.data();
@@ -125,19 +130,21 @@ Status Island::LaunchAndWait(const Call& call) {
     BASE_RETURN_IF_ERROR(
         device.Copy(call.output, output, output_bytes, regattaCopyDeviceToHost, stream));
   }
-  BASE_RETURN_IF_ERROR(device.Record(over_, stream));
-  return staging_->Wait(over_, [this]() -> Status {
+  const auto check = [this]() -> Status {
     int error = IslandLibrary::kSuccess;
     const int code = library_->async_error(comm_, &error);
     if (code != IslandLibrary::kSuccess) return Failed(code, "CommGetAsyncError");
     if (error == IslandLibrary::kSuccess || error == IslandLibrary::kInProgress) return Status();
     return Failed(error, "a collective");
-  });
+  };
+  if (!CallQueue::OnWorker()) return staging_->WaitForStream(check);
+  // Whoever submitted the call may be giving the stream more work all the time.
+  BASE_RETURN_IF_ERROR(device.Record(over_, stream));
+  return staging_->Wait(over_, check);
 }
 
 Status Island::Launch(const Call& call, const void* input, void* output) {
   const OpDescriptor& what = call.descriptor;
-  const device::Device::Current current(*staging_->device());
   const auto type = static_cast<int>(what.type);
   const auto op = static_cast<int>(what.op);
   const auto root = static_cast<int>(what.root);

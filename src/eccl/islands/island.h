@@ -22,7 +22,8 @@ class Island {
   Island(const Island&) = delete;
   Island& operator=(const Island&) = delete;
 
-  const std::string& name() const { return library_->name; }
+  // For ever.
+  const char* name() const { return name_; }
   // Whether the library has such a call; the same on all ranks.
   bool Takes(const Call& call) const;
   // Makes it, and waits for its end; after a failure the island is of no use any more.
@@ -31,13 +32,19 @@ class Island {
  private:
   Island(std::shared_ptr<const IslandLibrary> library, Staging* staging, Links* links, int rank,
          int size)
-      : library_(std::move(library)), staging_(staging), links_(links), rank_(rank), size_(size) {}
+      : library_(std::move(library)),
+        name_(LastingText(library_->name)),
+        staging_(staging),
+        links_(links),
+        rank_(rank),
+        size_(size) {}
   base::Status Launch(const Call& call, const void* input, void* output);
   base::Status LaunchAndWait(const Call& call);
   base::Status Failed(int code, const char* call) const;
   void Abort();
 
   std::shared_ptr<const IslandLibrary> library_;
+  const char* name_;
   Staging* staging_;
   Links* links_;
   const int rank_;
