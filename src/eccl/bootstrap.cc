@@ -1,8 +1,10 @@
 #include "eccl/bootstrap.h"
 
+#include <sys/socket.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <cerrno>
 
 #include "base/random.h"
 #include "base/version.h"
@@ -161,6 +163,31 @@ base::Result<std::vector<std::string>> Bootstrap::AllGather(std::string_view blo
   for (const std::string& one : all) table.Text(one);
   BASE_RETURN_IF_ERROR(Broadcast(FrameType::kData, table.body()));
   return all;
+}
+
+Status Bootstrap::Check() {
+  for (std::size_t peer = 0; peer < sockets_.size(); ++peer) {
+    if (!sockets_[peer].valid()) continue;
+    char first = 0;
+    const ssize_t got = recv(sockets_[peer].get(), &first, 1, MSG_PEEK | MSG_DONTWAIT);
+    if (got < 0 && (errno == EAGAIN || errno == EWOULDBLOCK || errno == EINTR)) continue;
+    // A rank may be further on than rank 0, but rank 0 says nothing before this rank has spoken,
+    // unless it gives up.
+    if (got > 0 && options_.rank == 0) continue;
+    if (got > 0) {
+      BASE_ASSIGN_OR_RETURN(const Frame frame, ReceiveFrame(sockets_[0].get(), options_.deadline));
+      return Status(Code::kUnavailable, BodyReader(frame.body).Text());
+    }
+    const std::string why =
+        got == 0 ? "its process is gone" : base::ErrnoStatus(errno, "its connection").message();
+    if (options_.rank == 0) {
+      return Refuse(Status(Code::kUnavailable, names_[peer] + " left during start-up: " + why));
+    }
+    return Status(Code::kUnavailable, "rank 0 at " + options_.host + ":" +
+                                          std::to_string(options_.port) +
+                                          " left during start-up: " + why);
+  }
+  return Status();
 }
 
 Status Bootstrap::Broadcast(FrameType type, const std::string& body) {

@@ -33,6 +33,10 @@ class Bootstrap {
   // same order. An error names the rank that left.
   base::Result<std::vector<std::string>> AllGather(std::string_view blob);
 
+  // Between two gatherings, whether all are still there: an error names the rank that left. Rank 0
+  // then tells the others. Does not wait.
+  base::Status Check();
+
   // Random bytes that this communicator's ranks share and nobody else knows.
   const std::string& nonce() const { return nonce_; }
   // Numeric: where this rank should listen for its peers, and where they reach it.

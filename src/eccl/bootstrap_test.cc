@@ -174,5 +174,42 @@ TEST(Hmac, MatchesRfc4231Case2) {
   EXPECT_EQ(static_cast<std::uint8_t>(mac[31]), 0x43);
 }
 
+TEST_F(BootstrapTest, BetweenGatheringsADeathIsSeenAndTold) {
+  Joined host;
+  Joined guest;
+  {
+    std::jthread zero([&] { host = Join(0, 3, "key", 20s); });
+    std::jthread one([&] { guest = Join(1, 3, "key", 20s); });
+    const Joined dies = Join(2, 3, "key", 20s);
+    zero.join();
+    one.join();
+    ASSERT_TRUE(host.status.ok() && guest.status.ok() && dies.status.ok());
+    EXPECT_TRUE(host.bootstrap->Check().ok());
+    EXPECT_TRUE(guest.bootstrap->Check().ok());
+  }
+  // Rank 2's connection has closed; the news takes what a loopback takes.
+  base::Status seen;
+  while ((seen = host.bootstrap->Check()).ok()) std::this_thread::yield();
+  EXPECT_EQ(seen.code(), base::Code::kUnavailable);
+  EXPECT_NE(seen.message().find("rank 2 "), std::string::npos) << seen.message();
+  EXPECT_NE(seen.message().find("left during start-up"), std::string::npos) << seen.message();
+  base::Status told;
+  while ((told = guest.bootstrap->Check()).ok()) std::this_thread::yield();
+  EXPECT_EQ(told.message(), seen.message());
+}
+
+TEST_F(BootstrapTest, ADeadRankZeroIsNoticedByTheOthers) {
+  Joined guest;
+  {
+    std::jthread one([&] { guest = Join(1, 2, "key", 20s); });
+    const Joined host = Join(0, 2, "key", 20s);
+    one.join();
+    ASSERT_TRUE(host.status.ok() && guest.status.ok());
+  }
+  base::Status seen;
+  while ((seen = guest.bootstrap->Check()).ok()) std::this_thread::yield();
+  EXPECT_NE(seen.message().find("rank 0 at 127.0.0.1"), std::string::npos) << seen.message();
+}
+
 }  // namespace
 }  // namespace regatta::eccl

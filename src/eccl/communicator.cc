@@ -101,6 +101,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   Peers peers;
   std::unique_ptr<Bootstrap> bootstrap;
   std::shared_ptr<const IslandLibrary> library;
+  const Deadline deadline = Clock::now() + options_.init_timeout;
   if (device_ != nullptr) {
     auto found = IslandLibraryOf(*device_);
     if (found.ok()) {
@@ -124,7 +125,6 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
     // Who names interfaces wants the others left alone.
     std::string host = options_.host;
     if (host.empty() && options_.interfaces.given()) host = wanted.front().address;
-    const Deadline deadline = Clock::now() + options_.init_timeout;
     BASE_ASSIGN_OR_RETURN(bootstrap, Bootstrap::Join({.rank = rank_,
                                                       .size = size_,
                                                       .host = id.host,
@@ -163,7 +163,7 @@ Status Communicator::Connect(const UniqueId& id, base::UniqueFd listener) {
   executor_ = std::make_unique<Executor>(links_.get());
   if (std::ranges::any_of(devices_, [](const DeviceInfo& one) { return !one.name.empty(); })) {
     staging_ = std::make_unique<Staging>(device_, links_.get());
-    BASE_RETURN_IF_ERROR(JoinIsland(bootstrap.get(), std::move(library)));
+    BASE_RETURN_IF_ERROR(JoinIsland(bootstrap.get(), std::move(library), deadline));
   }
   if (Flat::Usable(peers.segments.size()) && options_.algorithm.empty()) {
     flat_ = std::make_unique<Flat>(links_.get(), std::move(peers.segments));

@@ -144,7 +144,8 @@ class Communicator {
   base::Result<Staging::Cut> CutOf(const Call& call);
   const char* TransportName() const;
   // staged.cc: makes the island, when all ranks can be in one; a part of the meeting.
-  base::Status JoinIsland(Bootstrap* bootstrap, std::shared_ptr<const IslandLibrary> library);
+  base::Status JoinIsland(Bootstrap* bootstrap, std::shared_ptr<const IslandLibrary> library,
+                          Deadline deadline);
   bool MayBeIsland() const;
   bool on_island_ = false;  // the call in progress
   bool IsSmall(std::size_t bytes) const {

@@ -85,8 +85,8 @@ bool Communicator::MayBeIsland() const {
   return true;
 }
 
-Status Communicator::JoinIsland(Bootstrap* bootstrap,
-                                std::shared_ptr<const IslandLibrary> library) {
+Status Communicator::JoinIsland(Bootstrap* bootstrap, std::shared_ptr<const IslandLibrary> library,
+                                Deadline deadline) {
   if (!MayBeIsland()) return Status();
   IslandLibrary::Id id{};
   std::string blob;
@@ -102,7 +102,16 @@ Status Communicator::JoinIsland(Bootstrap* bootstrap,
   }
   if (blob.size() != sizeof(id.bytes)) return Status();
   std::copy(blob.begin(), blob.end(), id.bytes);
-  auto island = Island::Join(std::move(library), staging_.get(), links_.get(), id, rank_, size_);
+  StartOptions start{
+      .library = std::move(library), .device = device_, .id = id, .rank = rank_, .size = size_};
+  // Half of what is left, so that there is time to agree on doing without.
+  const auto now = Clock::now();
+  start.deadline = now + (deadline - now) / 2;
+  Status lost;
+  if (bootstrap != nullptr) start.check = [&] { return lost = bootstrap->Check(); };
+  auto island = Island::Join(std::move(start), staging_.get(), links_.get());
+  // Without all ranks there is nothing to agree on.
+  BASE_RETURN_IF_ERROR(lost);
   std::vector<std::string> failures = {island.status().message()};
   if (bootstrap != nullptr) {
     BASE_ASSIGN_OR_RETURN(failures, bootstrap->AllGather(failures[0]));

@@ -27,18 +27,13 @@ Status Reserve(const device::Device& device, device::Buffer* buffer, std::size_t
 
 }  // namespace
 
-base::Result<std::unique_ptr<Island>> Island::Join(std::shared_ptr<const IslandLibrary> library,
-                                                   Staging* staging, Links* links,
-                                                   const IslandLibrary::Id& id, int rank,
-                                                   int size) {
-  std::unique_ptr<Island> island(new Island(std::move(library), staging, links, rank, size));
-  const device::Device& device = *staging->device();
-  BASE_ASSIGN_OR_RETURN(island->over_, device.MakeEvent());
-  const device::Device::Current current(device);
-  const int code = island->library_->init_rank(&island->comm_, size, id, rank);
-  if (code == IslandLibrary::kSuccess) return island;
-  island->comm_ = nullptr;
-  return island->Failed(code, "InitRank");
+base::Result<std::unique_ptr<Island>> Island::Join(StartOptions options, Staging* staging,
+                                                   Links* links) {
+  std::unique_ptr<Island> island(
+      new Island(options.library, staging, links, options.rank, options.size));
+  BASE_ASSIGN_OR_RETURN(island->over_, staging->device()->MakeEvent());
+  BASE_ASSIGN_OR_RETURN(island->comm_, StartIsland(std::move(options)));
+  return island;
 }
 
 Island::~Island() {
@@ -48,13 +43,7 @@ Island::~Island() {
 }
 
 Status Island::Failed(int code, const char* call) const {
-  std::string text = staging_->device()->name() + ": " + library_->version + ", " + call + ": " +
-                     library_->error_text(code);
-  if (library_->last_error != nullptr) {
-    const char* more = library_->last_error(comm_);
-    if (more != nullptr && *more != '\0') text += std::string(" (") + more + ")";
-  }
-  return Status(Code::kInternal, text);
+  return IslandFailure(*library_, *staging_->device(), comm_, code, call);
 }
 
 void Island::Abort() {

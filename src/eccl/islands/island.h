@@ -5,6 +5,7 @@
 #include "base/status.h"
 #include "eccl/executor.h"
 #include "eccl/islands/library.h"
+#include "eccl/islands/start.h"
 #include "eccl/staging.h"
 
 namespace regatta::eccl {
@@ -13,11 +14,9 @@ namespace regatta::eccl {
 // the devices. Used by one thread at a time, but for Abort.
 class Island {
  public:
-  // Every rank calls it, in any order; returns when all have.
-  static base::Result<std::unique_ptr<Island>> Join(std::shared_ptr<const IslandLibrary> library,
-                                                    Staging* staging, Links* links,
-                                                    const IslandLibrary::Id& id, int rank,
-                                                    int size);
+  // Every rank calls it, in any order; returns when all have, or as StartIsland.
+  static base::Result<std::unique_ptr<Island>> Join(StartOptions options, Staging* staging,
+                                                    Links* links);
   ~Island();
   Island(const Island&) = delete;
   Island& operator=(const Island&) = delete;
