@@ -1,8 +1,8 @@
 """Collectives over libeccl: a thin, typed cover of its C API (include/regatta/eccl.h).
 
-Arrays are anything with NumPy's ``__array_interface__``, a CPU tensor of torch or Paddle, or
-`Memory`; they must be contiguous. A call releases the GIL while it runs and raises `EcclError` when
-it fails.
+Arrays are anything with NumPy's ``__array_interface__`` or ``__cuda_array_interface__``, a tensor
+of torch or a CPU tensor of Paddle, whatever exports itself through DLPack, or `Memory`; they must
+be contiguous. A call releases the GIL while it runs and raises `EcclError` when it fails.
 """
 
 from regatta.eccl._arrays import Memory

@@ -3,6 +3,7 @@
 from dataclasses import dataclass
 from typing import Any
 
+from regatta.eccl import _dlpack
 from regatta.eccl._types import DataType
 
 
@@ -54,6 +55,8 @@ def describe(array: Any) -> tuple[int, int, DataType]:
     interface = getattr(array, "__cuda_array_interface__", None)
     if interface is None:
         interface = getattr(array, "__array_interface__", None)
+    if interface is None and _dlpack.is_exporter(array):
+        return _dlpack.describe(array)
     if interface is None:
         raise TypeError(f"neither an array nor a tensor: {type(array).__name__}")
     if interface.get("strides") is not None:
@@ -71,7 +74,16 @@ def refuse_devices(arrays: tuple[Any, ...]) -> None:
     """Raise for memory that a communicator without a device would read as the host's."""
     for array in arrays:
         where = getattr(array, "device", None)
-        if getattr(where, "type", "cpu") != "cpu" or hasattr(array, "__cuda_array_interface__"):
+        if (
+            getattr(where, "type", "cpu") != "cpu"
+            or hasattr(array, "__cuda_array_interface__")
+            or (
+                not hasattr(array, "data_ptr")
+                and not hasattr(array, "__array_interface__")
+                and _dlpack.is_exporter(array)
+                and _dlpack.is_on_device(array)
+            )
+        ):
             raise ValueError(
                 "the array is on a device, and this communicator has none; "
                 'make it with device="cuda:0"'
