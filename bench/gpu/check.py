@@ -438,12 +438,27 @@ def check_nccl(seconds: float, report: dict[str, Any]) -> bool:
     return found["last"].startswith("nccl")
 
 
+def check_overhead(path: str, report: dict[str, Any]) -> None:
+    """What libeccl adds to NCCL, without Python around it, and what calls of the driver cost."""
+    library = pathlib.Path(os.environ.get("REGATTA_ECCL_LIBRARY", ".")).resolve().parent
+    run = subprocess.run(
+        [path, "--seconds", "1", "--parts"],
+        env={"ECCL_NCCL_LIBRARY": find_nccl()} | os.environ | {"LD_LIBRARY_PATH": str(library)},
+        capture_output=True, text=True, timeout=60, check=False,
+    )  # fmt: skip
+    lines = run.stdout.splitlines()
+    report["overhead"] = {"exit": run.returncode, "lines": [json.loads(line) for line in lines]}
+    for line in lines or [run.stderr[-1000:]]:
+        print("c  " + line)
+
+
 def main() -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--device-test", help="regatta_device_test, to run its contract over CUDA")
     parser.add_argument(
         "--sim-plugin", help="libdevice_sim_plugin.so, where it is not where the test was built"
     )
+    parser.add_argument("--nccl-bench", help="eccl_nccl_bench, to measure it without Python, too")
     parser.add_argument("--out", type=pathlib.Path, help="where the JSON goes")
     parser.add_argument("--seconds", type=float, default=230, help="for all of it")
     parser.add_argument("--dry", action="store_true", help="on the CPU: tries this script itself")
@@ -480,6 +495,8 @@ def main() -> int:
         good = report["device"]["exit"] == 0
     if not given.dry:
         good = check_nccl(60, report) and good
+        if given.nccl_bench:
+            check_overhead(given.nccl_bench, report)
     good = check_ranks(given.dry, given.seconds - (time.monotonic() - start), report) and good
     report["seconds"] = time.monotonic() - start
     print(f"{'good' if good else 'BAD'} after {report['seconds']:.0f} s")
