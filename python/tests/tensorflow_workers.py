@@ -52,6 +52,13 @@ def operations() -> None:
         expected = np.diag(np.arange(size))[:, :1] * 0.0 + np.arange(size)[:, None]
         expected[0] += sum(range(size))
         assert values(dense) == np.repeat(expected, 3, axis=1).tolist(), dense
+    whole = tf.IndexedSlices(tf.fill([1, 2], 6), tf.constant([rank]), tf.constant([size, 2]))
+    mean = hvd.allreduce(whole, op=hvd.Average)
+    assert np.allclose(mean.values, 6 / size), "a mean of integers is no integer"
+    halves = hvd.allreduce(whole, op=hvd.Sum, prescale_factor=0.5)
+    assert halves.dtype == tf.int32 and values(halves.values) == [[3, 3]] * size
+    for kind in ("uint16", "uint32", "uint64"):
+        assert values(hvd.allgather(tf.constant([rank], kind))) == list(range(size))
     mine = tf.fill([4], float(rank))
     for compression in (hvd.Compression.fp16, hvd.Compression.bf16):
         got = hvd.allreduce(mine, compression=compression, name=compression.__name__)

@@ -107,6 +107,10 @@ def test_the_search_ends_with_the_same_values_on_all_ranks(
     assert lines[1][:2] == [str(64 << 20), "1.000"], "it begins with the defaults"
 
 
+def test_submissions_wait_when_too_much_is_under_way(start: Start) -> None:
+    expect_success(start("crowded", 2, REGATTA_HVD_MAX_PENDING="4"))
+
+
 def test_clipping_between_synchronize_and_step(start: Start) -> None:
     expect_success(start("clipping", 2))
 

@@ -6,6 +6,8 @@ import itertools
 import json
 import logging
 import sys
+import threading
+import time
 import warnings
 
 import numpy as np
@@ -353,6 +355,46 @@ def stall() -> None:
     except hvd.HorovodInternalError as error:
         say(f"error {error}")
     hvd.shutdown()
+
+
+def crowded() -> None:
+    """With four collectives under way a fifth submission waits; then all come, or all fail."""
+    hvd.init()
+    rank = hvd.rank()
+    handles: list[int] = []
+    failures: list[Exception] = []
+
+    def submit(word: str) -> None:
+        try:
+            for index in range(10):
+                handles.append(hvd.allreduce_async(torch.ones(3), name=f"{word}.{index}"))
+        except hvd.HorovodInternalError as error:
+            failures.append(error)
+
+    for word in ("done", "given up"):
+        handles.clear()
+        if rank == 0:
+            thread = threading.Thread(target=submit, args=(word,))
+            thread.start()
+            deadline = time.monotonic() + 60
+            while len(handles) < 4:
+                assert time.monotonic() < deadline
+        # Many cycles of the background threads, in which barriers pass what waits.
+        for _ in range(50):
+            hvd.barrier()
+        assert len(handles) == (4 if rank == 0 else 0)
+        if word == "given up":
+            hvd.shutdown()
+        elif rank == 1:
+            submit(word)
+        if rank == 0:
+            thread.join(60)
+            assert not thread.is_alive()
+        if word == "done":
+            assert len(handles) == 10
+            assert all((hvd.synchronize(handle) == 1).all() for handle in handles)
+    assert len(failures) == (1 if rank == 0 else 0)
+    assert all("hvd.shutdown() was called" in str(error) for error in failures)
 
 
 def leaves() -> None:

@@ -50,7 +50,10 @@ class Engine:
         self.timeline = timeline
         self._cycle_time = settings.cycle_time
         self._limits = Limits(settings.fusion_threshold, settings.partition, settings.fuse_groups)
-        self._condition = threading.Condition()
+        lock = threading.RLock()
+        self._condition = threading.Condition(lock)  # for the background thread
+        self._room = threading.Condition(lock)  # for those who would submit too much
+        self._limit = settings.max_pending
         self._submitted: list[Entry] = []
         self._waiting: dict[tuple[int, str], Entry] = {}  # from submission to completion
         self._waiters = 0  # threads that can do nothing else
@@ -76,6 +79,10 @@ class Engine:
     def submit(self, entry: Entry) -> Entry:
         """Hand over.
 
+        With `Settings.max_pending` collectives under way it waits until one of them is over: a
+        program that submits faster than the ranks can reduce is slowed down, and its memory is
+        bounded. Barriers, joins and process sets never wait.
+
         Raises
         ------
         ValueError
@@ -85,6 +92,8 @@ class Engine:
         """
         key = entry.request.key
         with self._condition:
+            if entry.request.backend:
+                self._wait_for_room()
             if self._ended is not None:
                 raise HorovodInternalError(str(self._ended))
             if key in self._waiting:
@@ -96,6 +105,27 @@ class Engine:
             self._submitted.append(entry)
             self._condition.notify()
         return entry
+
+    def _wait_for_room(self) -> None:
+        if len(self._waiting) < self._limit:
+            return
+        # As in wait(): this thread submits nothing more, so the cycle need not wait for it.
+        self._waiters += 1
+        self._condition.notify()
+        began = time.monotonic()
+        warned = not self._settings.stall_warning
+        while len(self._waiting) >= self._limit and self._ended is None:
+            self._room.wait(None if warned else self._settings.stall_warning)
+            if not warned and time.monotonic() - began >= self._settings.stall_warning:
+                warned = True
+                _log.warning(
+                    "a submission has waited %.0f s because %d collectives are under way "
+                    "(REGATTA_HVD_MAX_PENDING); if the ranks submit in orders that differ by more "
+                    "than that, they wait for each other",
+                    time.monotonic() - began,
+                    self._limit,
+                )
+        self._waiters -= 1
 
     def wait(self, entry: Entry) -> None:
         """Return when the entry's outcome is known."""
@@ -144,6 +174,7 @@ class Engine:
             self._ended = error
             waiting, self._waiting = self._waiting, {}
             self._submitted = []
+            self._room.notify_all()
         for entry in waiting.values():
             entry.finish(HorovodInternalError(str(error)))
 
@@ -438,4 +469,5 @@ class Engine:
     def _complete(self, key: tuple[int, str], error: BaseException | None) -> None:
         with self._condition:
             entry = self._waiting.pop(key)
+            self._room.notify()
         entry.finish(error)

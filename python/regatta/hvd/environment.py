@@ -36,6 +36,7 @@ class Settings:
     partition: int
     fuse_groups: bool
     cache_capacity: int
+    max_pending: int  # collectives under way before a submission waits
     stall_warning: float
     stall_shutdown: float
     timeline: str
@@ -127,6 +128,7 @@ def read_settings() -> Settings:
         partition=int(_number("REGATTA_HVD_PARTITION_BYTES", 16 << 20)),
         fuse_groups=not _flag("HOROVOD_DISABLE_GROUP_FUSION"),
         cache_capacity=int(_number("HOROVOD_CACHE_CAPACITY", 1024)),
+        max_pending=int(_number("REGATTA_HVD_MAX_PENDING", 1 << 16, 1)),
         stall_warning=_number("HOROVOD_STALL_CHECK_TIME_SECONDS", 60.0) if checked else 0.0,
         stall_shutdown=_number("HOROVOD_STALL_SHUTDOWN_TIME_SECONDS", 0.0) if checked else 0.0,
         timeline=_text("HOROVOD_TIMELINE"),

@@ -13,9 +13,11 @@ _ITEM_BYTES = {
     "int8": 1,
     "uint8": 1,
     "int16": 2,
+    "uint16": 2,
     "float16": 2,
     "bfloat16": 2,
     "int32": 4,
+    "uint32": 4,
     "float32": 4,
 }
 # Those that have to reach all ranks and concern no tensor.

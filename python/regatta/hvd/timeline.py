@@ -8,7 +8,8 @@ from typing import Any, TextIO
 
 __all__ = ["Timeline"]
 
-_FLUSH_SECONDS = 1.0
+# At the latest when so much time has passed does the file have what has happened.
+_FLUSH_SECONDS = 0.05
 
 
 class Timeline:
@@ -22,6 +23,7 @@ class Timeline:
         self._lock = threading.Lock()
         self._file: TextIO | None = None
         self._flush_at = 0.0
+        self._flushed = True
         self._offset = time.time() - time.monotonic()
         self.on = False
         self.marks_cycles = False
@@ -57,9 +59,21 @@ class Timeline:
             self._write({"ph": "X", "dur": 0}, name, time.monotonic(), details)
 
     def cycle(self) -> None:
-        """Record that a cycle of the background thread begins, when that is wanted."""
-        if self.on and self.marks_cycles:
-            self._write({"ph": "i", "s": "p"}, "CYCLE_START", time.monotonic(), {})
+        """Record that a cycle of the background thread begins, when that is wanted.
+
+        Cycles also bring what was recorded into the file: they come when nothing else does, too.
+        """
+        if not self.on:
+            return
+        now = time.monotonic()
+        if self.marks_cycles:
+            self._write({"ph": "i", "s": "p"}, "CYCLE_START", now, {})
+        if now >= self._flush_at and not self._flushed:
+            self._flush_at = now + _FLUSH_SECONDS
+            with self._lock:
+                if self._file is not None:
+                    self._file.flush()
+                    self._flushed = True
 
     def _write(
         self, event: dict[str, Any], name: str, begin: float, details: dict[str, object]
@@ -71,9 +85,7 @@ class Timeline:
                 return
             event["pid"] = self._rank
             self._file.write(",\n" + json.dumps(event))
-            if begin >= self._flush_at:
-                self._file.flush()
-                self._flush_at = begin + _FLUSH_SECONDS
+            self._flushed = False
 
     def stop(self) -> None:
         """Complete the file and record no more."""

@@ -57,7 +57,7 @@ class Combiner:
                 continue
             if variables is not None and reference(variables[index]) in self._local:
                 if self._scale_local:
-                    result[index] = gradient / size
+                    result[index] = _divided(gradient, size)
             else:
                 chosen.append(index)
         sources = [
@@ -90,6 +90,12 @@ class Combiner:
             raise ValueError("gradients without their variables cannot be compressed that way")
         key = tuple(reference(variable) for variable in variables)
         return lambda: _names.of(key)
+
+
+def _divided(gradient: Any, size: int) -> Any:
+    if not isinstance(gradient, tf.IndexedSlices):
+        return gradient / size
+    return tf.IndexedSlices(gradient.values / size, gradient.indices, gradient.dense_shape)
 
 
 class _Names:

@@ -157,13 +157,16 @@ def _reduce_slices(
     slices: tf.IndexedSlices, op: int, factor: float, name: str | None, process_set: ProcessSet
 ) -> tf.IndexedSlices:
     if op not in (Average, Sum):
-        raise ValueError("sparse tensors can be added or averaged only")
+        raise NotImplementedError("sparse tensors can be added or averaged only")
     labels = [f"{name}.{part}" if name is not None else None for part in ("values", "indices")]
     values = allgather(slices.values, labels[0], process_set=process_set)
     indices = allgather(slices.indices, labels[1], process_set=process_set)
-    weight = factor / (process_set.size() or 1) if op == Average else factor
-    if weight != 1.0:
-        values = values * tf.cast(weight, values.dtype)
+    if op == Average:
+        # Integers become floats, as any quotient in TensorFlow, and in Horovod.
+        values = values / tf.cast(process_set.size() or 1, values.dtype)
+    if factor != 1.0:
+        exact = tf.cast(values, tf.float64) if values.dtype.is_integer else values
+        values = tf.cast(exact * tf.cast(factor, exact.dtype), values.dtype)
     return tf.IndexedSlices(values, indices, slices.dense_shape)
 
 

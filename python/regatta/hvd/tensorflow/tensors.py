@@ -14,6 +14,7 @@ from regatta.hvd.arrays.execute import ArrayBackend
 from regatta.hvd.arrays.handles import submit, synchronize
 from regatta.hvd.arrays.numbers import NUMBERS, TYPES
 from regatta.hvd.entry import register_backend
+from regatta.hvd.errors import HorovodInternalError
 from regatta.hvd.process_sets import ProcessSet
 from regatta.hvd.wire import wire_of
 
@@ -38,6 +39,29 @@ def check(tensor: Any, numbers: bool) -> tf.Tensor:
     return made
 
 
+class _FailedError(HorovodInternalError, tf.errors.FailedPreconditionError):
+    """What Horovod's operators raise where they run at once."""
+
+    def __init__(self, text: str) -> None:
+        tf.errors.FailedPreconditionError.__init__(self, None, None, text)
+
+
+class _InvalidError(ValueError, tf.errors.InvalidArgumentError):
+    """As `_FailedError`, for arguments that cannot be."""
+
+    def __init__(self, text: str) -> None:
+        tf.errors.InvalidArgumentError.__init__(self, None, None, text)
+
+
+def _call(body: Callable[..., list[np.ndarray]], *arrays: np.ndarray) -> list[np.ndarray]:
+    try:
+        return body(*arrays)
+    except HorovodInternalError as failed:
+        raise _FailedError(str(failed)) from failed
+    except ValueError as failed:
+        raise _InvalidError(str(failed)) from failed
+
+
 def run(
     body: Callable[..., list[np.ndarray]],
     tensors: Sequence[tf.Tensor],
@@ -54,7 +78,7 @@ def run(
         What is known of the results' shapes while a graph is made.
     """
     if tf.executing_eagerly():
-        arrays = body(*(tensor.numpy() for tensor in tensors))
+        arrays = _call(body, *(tensor.numpy() for tensor in tensors))
         return [tf.constant(array, kind) for array, kind in zip(arrays, kinds, strict=True)]
     made = tf.numpy_function(body, list(tensors), list(kinds))
     for one, shape in zip(made, shapes, strict=True):

@@ -108,6 +108,12 @@ def broadcast_optimizer_state(
     """
     if isinstance(optimizer, torch.optim.LBFGS):
         raise ValueError("LBFGS keeps its state in ways that cannot be broadcast")
+    if not optimizer.state:
+        # As after Horovod's, which takes a step to make state: programs read gradients behind it.
+        for group in optimizer.param_groups:
+            for parameter in group["params"]:
+                if parameter.requires_grad and parameter.grad is None:
+                    parameter.grad = torch.zeros_like(parameter)
     state = broadcast_object(optimizer.state_dict(), root_rank, "optimizer_state")
     if basics.rank() != root_rank:
         optimizer.load_state_dict(state)
