@@ -19,7 +19,15 @@ namespace {
 using testing::HasSubstr;
 using Bytes = std::vector<std::byte>;
 
+// Plug-ins are looked for once a process, so before any test: a second kind of device, "simplug".
+const bool has_plugin = [] {
+  setenv("REGATTA_SIM_DEVICES", "2", 1);
+  setenv("REGATTA_SIM_MEMORY_MIB", "256", 1);
+  return setenv("REGATTA_DEVICE_PLUGINS", DEVICE_SIM_PLUGIN, 1) == 0;
+}();
+
 void Configure(const std::string& fault = "") {
+  ASSERT_TRUE(has_plugin);
   const base::Status configured =
       device::ConfigureSim({.devices = 3, .memory_bytes = 256u << 20, .fault = fault});
   ASSERT_TRUE(configured.ok()) << configured.ToString();
@@ -341,14 +349,16 @@ TEST_P(Devices, AsyncCallsGroupsAndCompression) {
   });
 }
 
-INSTANTIATE_TEST_SUITE_P(Places, Devices,
-                         testing::Values(Case{"one", {"sim:0"}}, Case{"same", {"sim:0", "sim:0"}},
-                                         Case{"mixed", {"cpu", "sim:1"}},
-                                         Case{"three", {"sim:0", "cpu", "sim:1"}},
-                                         Case{"four", {"sim:0", "sim:1", "cpu", "sim:2"}},
-                                         Case{"island", {"sim:0", "sim:1", "sim:2"}},
-                                         Case{"tcp", {"sim:0", "sim:1", "cpu"}, "tcp"}),
-                         [](const auto& info) { return info.param.name; });
+INSTANTIATE_TEST_SUITE_P(
+    Places, Devices,
+    testing::Values(Case{"one", {"sim:0"}}, Case{"same", {"sim:0", "sim:0"}},
+                    Case{"mixed", {"cpu", "sim:1"}}, Case{"three", {"sim:0", "cpu", "sim:1"}},
+                    Case{"four", {"sim:0", "sim:1", "cpu", "sim:2"}},
+                    Case{"island", {"sim:0", "sim:1", "sim:2"}},
+                    Case{"kinds", {"sim:0", "simplug:0", "cpu"}},
+                    Case{"islands", {"simplug:0", "sim:0", "sim:1", "simplug:1"}, "tcp"},
+                    Case{"tcp", {"sim:0", "sim:1", "cpu"}, "tcp"}),
+    [](const auto& info) { return info.param.name; });
 
 TEST(DeviceCalls, SayThatTheyWereStaged) {
   Configure();
@@ -422,6 +432,7 @@ TEST(Islands, AreUsedWhereEveryRankHasADeviceOfItsOwn) {
   EXPECT_EQ(last({"sim:0", "sim:1", "sim:2"}), "sim/sim/island");
   EXPECT_EQ(last({"sim:0", "sim:0"}), "flat/shm+staging/size");
   EXPECT_EQ(last({"sim:0", "cpu"}), "flat/shm+staging/size");
+  EXPECT_EQ(last({"sim:0", "simplug:0"}), "flat/shm+staging/size");
   setenv("ECCL_NCCL", "0", 1);
   EXPECT_EQ(last({"sim:0", "sim:1"}), "flat/shm+staging/size");
   unsetenv("ECCL_NCCL");
@@ -528,6 +539,41 @@ void ExpectFailure(const std::string& fault, const char* text, bool message) {
     EXPECT_THAT(heard, HasSubstr(text)) << rank;
     EXPECT_THAT(heard, HasSubstr(message ? "send/recv #1" : "allreduce #1")) << rank;
   });
+}
+
+// Rank 1 aborts while ranks of other kinds wait for it in a call.
+TEST(DeviceErrors, ARankOfAnotherKindThatStopsEndsTheOthersWait) {
+  for (const bool message : {false, true}) {
+    Configure();
+    const std::vector<std::string> places = {"sim:0", "simplug:0", "cpu"};
+    ecclUniqueId id;
+    Expect(ecclGetUniqueId(&id));
+    std::vector<std::jthread> threads;
+    for (int rank = 0; rank < 3; ++rank) {
+      threads.emplace_back([&, rank] {
+        ecclConfig_t config = ECCL_CONFIG_INITIALIZER;
+        const std::string& place = places[static_cast<std::size_t>(rank)];
+        config.device = place.c_str();
+        ecclComm_t comm = nullptr;
+        Expect(ecclCommInitRankConfig(&comm, 3, id, rank, &config));
+        const std::size_t bytes = 9'000'000;
+        Memory data(place, bytes);
+        Expect(ecclAllReduce(data.at(), data.at(), bytes, ecclUint8, ecclSum, comm));
+        if (rank == 1) {
+          Expect(ecclCommAbort(comm));
+          return;
+        }
+        const auto start = std::chrono::steady_clock::now();
+        const ecclResult_t result =
+            message ? ecclRecv(data.at(), bytes, ecclUint8, 1, comm)
+                    : ecclAllReduce(data.at(), data.at(), bytes, ecclUint8, ecclSum, comm);
+        EXPECT_EQ(result, ecclRemoteError) << ecclGetLastError(nullptr);
+        EXPECT_THAT(ecclGetLastError(nullptr), HasSubstr("rank 1")) << place;
+        EXPECT_LT(std::chrono::steady_clock::now() - start, std::chrono::seconds(5));
+        Expect(ecclCommDestroy(comm));
+      });
+    }
+  }
 }
 
 TEST(DeviceErrors, AFailedCopyIsHeardByAllRanks) {
