@@ -51,6 +51,69 @@ void AddSettings(CLI::App* command, train::HvdrunOptions* options) {
   }
 }
 
+// Switches of horovodrun's that turn off what another one turns on, or choose what is so anyway.
+void AddOpposites(CLI::App* command, train::HvdrunOptions* options) {
+  const auto sets = [&](const char* flags, const char* setting, const char* help) {
+    command
+        ->add_flag_callback(
+            flags, [options, setting] { options->settings.emplace_back(setting); }, help)
+        ->group(kOfRanks);
+  };
+  sets("--disable-cache", "HOROVOD_CACHE_CAPACITY=0", "As --cache-capacity 0");
+  sets("--no-autotune", "HOROVOD_AUTOTUNE=0", "Also where the environment asks for it");
+  sets("--no-hierarchical-allreduce", "HOROVOD_HIERARCHICAL_ALLREDUCE=0", "Likewise");
+  sets("--no-hierarchical-allgather", "HOROVOD_HIERARCHICAL_ALLGATHER=0", "Likewise");
+  sets("--no-torus-allreduce", "HOROVOD_TORUS_ALLREDUCE=0", "Likewise");
+  sets("--no-timeline-mark-cycles", "HOROVOD_TIMELINE_MARK_CYCLES=0", "Likewise");
+  sets("--stall-check", "HOROVOD_STALL_CHECK_DISABLE=0", "Likewise");
+}
+
+struct Refused {
+  const char* flag;
+  bool has_value;
+  const char* reason;
+};
+constexpr Refused kRefused[] = {
+    {"--mpi", false, "ranks meet without MPI here; leave it out"},
+    {"--jsrun", false, "ranks are started by ssh here; give the hosts by -H or --hostfile"},
+    {"--mpi-args", true, "there is no MPI here to give them to"},
+    {"--mpi-threads-disable", false, "there is no MPI here; leave it out"},
+    {"--no-mpi-threads-disable", false, "there is no MPI here; leave it out"},
+    {"--tcp", false, "it is of MPI; -x ECCL_TRANSPORT=tcp makes all ranks talk over TCP"},
+    {"--binding-args", true, "it is of MPI; see --thread-affinity"},
+    {"--num-nccl-streams", true, "tensors are in host memory here"},
+    {"--config-file", true, "there is no such file here; give its settings as options"},
+    {"--hierarchical-allgather", false, "libeccl chooses how an all-gather travels"},
+    {"--torus-allreduce", false, "libeccl has no torus; see --hierarchical-allreduce"},
+    {"--gloo-timeout-seconds", true, "-x ECCL_TIMEOUT_MS=N is the ranks' time-out here"},
+    {"--log-level", true, "--verbose is what there is"},
+    {"--log-with-timestamp", false, "see --prefix-timestamp"},
+    {"--log-without-timestamp", false, "see --prefix-timestamp; without it there is none"},
+    {"--log-hide-timestamp", false, "see --prefix-timestamp; without it there is none"},
+    {"--no-log-hide-timestamp", false, "see --prefix-timestamp"},
+};
+
+// They are known, so that the message can be about them, and not in the help.
+void AddRefused(CLI::App* command) {
+  for (const Refused& refused : kRefused) {
+    const auto refuse = [&refused] { throw CLI::ValidationError(refused.flag, refused.reason); };
+    CLI::Option* option =
+        refused.has_value ? command->add_option_function<std::string>(
+                                refused.flag, [refuse](const std::string& /*value*/) { refuse(); })
+                          : command->add_flag_callback(refused.flag, refuse);
+    option->group("");
+  }
+}
+
+// Horovod's words of several letters behind one dash.
+std::string TwoDashes(const std::string& flag) {
+  if (flag == "-np") return "--num-proc";
+  if (flag == "-cb") return "--check-build";
+  if (flag == "-hostfile") return "--hostfile";
+  if (flag == "-prefix-timestamp") return "--prefix-timestamp";
+  return flag;
+}
+
 }  // namespace
 
 void AddHvdrunFlags(CLI::App* command, train::HvdrunOptions* options, bool* check_build) {
@@ -155,6 +218,8 @@ void AddHvdrunFlags(CLI::App* command, train::HvdrunOptions* options, bool* chec
       ->check(CLI::Range(0, 1 << 30))
       ->group(kOfElastic);
   AddSettings(command, options);
+  AddOpposites(command, options);
+  AddRefused(command);
 }
 
 HvdrunWords SplitHvdrun(const CLI::App* command, const std::vector<std::string>& words) {
@@ -165,8 +230,7 @@ HvdrunWords SplitHvdrun(const CLI::App* command, const std::vector<std::string>&
       ++at;
       break;
     }
-    std::string flag = words[at++];
-    if (flag == "-np") flag = "--num-proc";
+    const std::string flag = TwoDashes(words[at++]);
     split.flags.push_back(flag);
     if (flag.find('=') != std::string::npos) continue;
     const bool glued = !flag.starts_with("--") && flag.size() > 2;  // -xNAME

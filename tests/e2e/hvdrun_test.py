@@ -273,6 +273,51 @@ class Here(Folder):
         self.assertIn("ended with code 9", done.stderr)
         self.assertIn("done alone 3", done.stdout)
 
+    def test_every_flag_of_horovodrun_is_taken_or_refused_with_a_reason(self):
+        for flags, variable in (
+            ("--disable-cache", "HOROVOD_CACHE_CAPACITY=0"),
+            ("--no-autotune", "HOROVOD_AUTOTUNE=0"),
+            ("--no-hierarchical-allreduce", "HOROVOD_HIERARCHICAL_ALLREDUCE=0"),
+            ("--no-hierarchical-allgather", "HOROVOD_HIERARCHICAL_ALLGATHER=0"),
+            ("--no-torus-allreduce", "HOROVOD_TORUS_ALLREDUCE=0"),
+            ("--no-timeline-mark-cycles", "HOROVOD_TIMELINE_MARK_CYCLES=0"),
+            ("--stall-check", "HOROVOD_STALL_CHECK_DISABLE=0"),
+            ("--fusion-threshold-mb 2", "HOROVOD_FUSION_THRESHOLD=2097152"),
+            ("--autotune --autotune-log-file log", "HOROVOD_AUTOTUNE_LOG=log"),
+            ("-prefix-timestamp --gloo --thread-affinity 0", "HOROVOD_THREAD_AFFINITY=0"),
+        ):
+            asked_for = {"HOROVOD_AUTOTUNE": "1", "HOROVOD_TORUS_ALLREDUCE": "1"}
+            done = hvdrun("-np", "1", *flags.split(), "env", **asked_for)
+            self.assertEqual(done.returncode, 0, done.stderr)
+            self.assertIn(variable, done.stdout, flags)
+        hosts = self.folder / "hosts"
+        hosts.write_text("localhost slots=1\n")
+        self.assertEqual(hvdrun("-np", "1", "-hostfile", str(hosts), "true").returncode, 0)
+        self.assertIn("frameworks", hvdrun("-cb").stdout.lower())
+        for flags, reason in (
+            ("--mpi", "without MPI"),
+            ("--jsrun", "-H or --hostfile"),
+            ("--mpi-args x", "no MPI"),
+            ("--mpi-threads-disable", "no MPI"),
+            ("--no-mpi-threads-disable", "no MPI"),
+            ("--tcp", "ECCL_TRANSPORT=tcp"),
+            ("--binding-args x", "--thread-affinity"),
+            ("--num-nccl-streams 2", "host memory"),
+            ("--config-file x", "as options"),
+            ("--hierarchical-allgather", "libeccl chooses"),
+            ("--torus-allreduce", "no torus"),
+            ("--gloo-timeout-seconds 3", "ECCL_TIMEOUT_MS"),
+            ("--log-level INFO", "--verbose"),
+            ("--log-with-timestamp", "--prefix-timestamp"),
+            ("--log-without-timestamp", "--prefix-timestamp"),
+            ("--log-hide-timestamp", "--prefix-timestamp"),
+            ("--no-log-hide-timestamp", "--prefix-timestamp"),
+        ):
+            done = hvdrun("-np", "1", *flags.split(), "true")
+            self.assertNotEqual(done.returncode, 0, flags)
+            self.assertIn(reason, done.stderr, flags)
+            self.assertNotIn("unknown option", done.stderr)
+
     def test_what_is_wrong_is_said_before_anything_starts(self):
         (self.folder / "hosts").write_text("localhost\nlocalhost\n")
         for arguments, text in (
