@@ -49,13 +49,15 @@ struct Attempt {
   Status status;
 };
 
-// Threads that are inside a library for ever, for all that is known. Never joined, and never
-// destroyed, so that the process can end.
-void LeaveBehind(std::thread thread) {
-  static auto* mutex = new std::mutex;
-  static auto* threads = new std::vector<std::thread>;
-  const std::lock_guard lock(*mutex);
-  threads->push_back(std::move(thread));
+// Threads that were inside a library when nobody wanted to wait any longer. Never destroyed, so
+// that the process can end while they still are.
+struct LeftBehind {
+  std::mutex mutex;
+  std::vector<std::pair<std::thread, std::shared_ptr<Attempt>>> all;
+};
+LeftBehind& TheLeftBehind() {
+  static auto& left = *new LeftBehind;
+  return left;
 }
 
 }  // namespace
@@ -71,7 +73,22 @@ Status IslandFailure(const IslandLibrary& library, const device::Device& device,
   return Status(Code::kInternal, text);
 }
 
+std::size_t StartsLeftBehind() {
+  LeftBehind& left = TheLeftBehind();
+  const std::lock_guard own(left.mutex);
+  std::erase_if(left.all, [](auto& one) {
+    {
+      const std::lock_guard lock(one.second->mutex);
+      if (!one.second->over) return false;
+    }
+    one.first.join();
+    return true;
+  });
+  return left.all.size();
+}
+
 base::Result<IslandLibrary::Comm> StartIsland(StartOptions options) {
+  StartsLeftBehind();
   const auto since = Clock::now();
   const auto attempt = std::make_shared<Attempt>(std::move(options));
   std::thread thread([attempt] { attempt->Run(); });
@@ -92,7 +109,9 @@ base::Result<IslandLibrary::Comm> StartIsland(StartOptions options) {
     if (why.ok() || attempt->over) continue;
     attempt->abandoned = true;
     lock.unlock();
-    LeaveBehind(std::move(thread));
+    LeftBehind& left = TheLeftBehind();
+    const std::lock_guard own(left.mutex);
+    left.all.emplace_back(std::move(thread), attempt);
     return why;
   }
   lock.unlock();

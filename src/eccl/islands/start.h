@@ -1,5 +1,6 @@
 #pragma once
 
+#include <cstddef>
 #include <functional>
 #include <memory>
 
@@ -27,6 +28,9 @@ struct StartOptions {
 // `check` fails (its failure): should it come back, what it made is destroyed. kInternal: what the
 // library says.
 base::Result<IslandLibrary::Comm> StartIsland(StartOptions options);
+
+// Threads that are still inside a library; clears away those that have come back.
+std::size_t StartsLeftBehind();
 
 // "sim:0: nccl 2.28.9, InitRank: invalid usage (...)".
 base::Status IslandFailure(const IslandLibrary& library, const device::Device& device,

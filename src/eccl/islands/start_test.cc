@@ -45,9 +45,7 @@ class Start : public testing::Test {
   }
   void TearDown() override {
     // A thread that was left behind keeps the device until it has ended.
-    const std::weak_ptr<const device::Device> device = options_.device;
-    options_ = {};
-    while (!device.expired()) std::this_thread::yield();
+    while (StartsLeftBehind() > 0) std::this_thread::yield();
   }
 
   StartOptions options_;
