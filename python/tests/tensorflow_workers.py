@@ -457,6 +457,18 @@ def elastic() -> None:
     hvd.shutdown()
 
 
+def forever() -> None:
+    """Rank 1 is killed meanwhile."""
+    hvd.init()
+    step = tf.function(lambda x: hvd.allreduce(x, op=hvd.Sum, name="step"))
+    try:
+        while True:
+            step(tf.ones([1000]))
+            print("step", flush=True)
+    except tf.errors.UnknownError as error:
+        print(f"error {error}", flush=True)
+
+
 def mismatch() -> None:
     """Another shape on the last rank: an error on all, in a graph too, and the job goes on."""
     hvd.init()

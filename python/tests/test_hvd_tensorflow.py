@@ -57,9 +57,20 @@ def test_nothing_of_horovods_is_missing() -> None:
         assert missing(module, " ".join(module.__all__)) == []
 
 
-@pytest.mark.parametrize("size", [2, 3])
-def test_operations(start: Start, size: int) -> None:
-    expect_success(start("operations", size, script=_SCRIPT))
+@pytest.mark.parametrize(("size", "transport"), [(2, "shm"), (3, "shm"), (3, "tcp")])
+def test_operations(start: Start, size: int, transport: str) -> None:
+    expect_success(start("operations", size, script=_SCRIPT, ECCL_TRANSPORT=transport))
+
+
+def test_a_killed_rank_is_named_by_the_others(start: Start) -> None:
+    job = start("forever", 3, script=_SCRIPT)
+    while job.line(1) != "step":
+        assert job.processes[1].poll() is None
+    job.processes[1].kill()
+    for number, one in enumerate(job.wait()):
+        if number != 1:
+            assert one.code == 0, one.output
+            assert "HorovodInternalError" in one.output and "rank 1" in one.output, one.output
 
 
 @pytest.mark.parametrize("size", [2, 3])
