@@ -5,6 +5,7 @@
 #include <gtest/gtest.h>
 
 #include <array>
+#include <barrier>
 #include <cmath>
 #include <functional>
 #include <numeric>
@@ -548,6 +549,8 @@ TEST(DeviceErrors, ARankOfAnotherKindThatStopsEndsTheOthersWait) {
     const std::vector<std::string> places = {"sim:0", "simplug:0", "cpu"};
     ecclUniqueId id;
     Expect(ecclGetUniqueId(&id));
+    // An abort also ends calls of others that its own rank has ended already.
+    std::barrier all_have_reduced(3);
     std::vector<std::jthread> threads;
     for (int rank = 0; rank < 3; ++rank) {
       threads.emplace_back([&, rank] {
@@ -559,6 +562,7 @@ TEST(DeviceErrors, ARankOfAnotherKindThatStopsEndsTheOthersWait) {
         const std::size_t bytes = 9'000'000;
         Memory data(place, bytes);
         Expect(ecclAllReduce(data.at(), data.at(), bytes, ecclUint8, ecclSum, comm));
+        all_have_reduced.arrive_and_wait();
         if (rank == 1) {
           Expect(ecclCommAbort(comm));
           return;
