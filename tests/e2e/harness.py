@@ -98,7 +98,7 @@ class Case(unittest.TestCase):
         self.environment = {
             key: value for key, value in os.environ.items() if not key.startswith("REGATTA_")
         }
-        for kept in ("REGATTA_PYTHON", "REGATTA_ECCL_LIBRARY"):
+        for kept in ("REGATTA_PYTHON", "REGATTA_ECCL_LIBRARY", "REGATTA_TORCH_CACHE"):
             if kept in os.environ:
                 self.environment[kept] = os.environ[kept]
         self.environment["REGATTA_HOME"] = str(self.home)
