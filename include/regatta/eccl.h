@@ -70,8 +70,9 @@
  *   ECCL_NCCL_LIBRARY      its file (default libnccl.so.2)
  *   ECCL_HOST              the address this rank tells others to reach it at
  *   ECCL_INTERFACES        network interfaces for traffic between hosts, such as eth0,eth1 or
- *                          ib* or ^docker0 (all but that one); default: all but loopback and
- *                          the bridges of container engines. Ranks connect interfaces of one
+ *                          ib* or ^docker0 (all but that one); default: the fastest of those
+ *                          whose driver says how fast they are, without loopback and the
+ *                          bridges of container engines. Ranks connect interfaces of one
  *                          subnet; messages are divided among them by what each lately
  *                          carried, and one that fails is survived while another is left
  *   ECCL_SOCKETS_PER_RAIL  connections between two such interfaces, 1 to 16 (default 1); the

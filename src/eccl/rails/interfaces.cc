@@ -3,14 +3,19 @@
 #include <arpa/inet.h>
 #include <fnmatch.h>
 #include <ifaddrs.h>
+#include <linux/ethtool.h>
+#include <linux/sockios.h>
 #include <net/if.h>
 #include <netinet/in.h>
+#include <sys/ioctl.h>
 
 #include <algorithm>
 #include <array>
 #include <bit>
 #include <cstring>
 #include <memory>
+
+#include "base/file.h"
 
 namespace regatta::eccl {
 namespace {
@@ -46,6 +51,18 @@ std::vector<std::uint8_t> Parse(const std::string& address) {
     return {bytes.begin(), bytes.end()};
   }
   return {};
+}
+
+// Of the interface's link; `socket` is any, of its network namespace.
+int Megabits(int socket, const std::string& name) {
+  ethtool_cmd command{};
+  command.cmd = ETHTOOL_GSET;
+  ifreq request{};
+  name.copy(request.ifr_name, sizeof(request.ifr_name) - 1);
+  request.ifr_data = reinterpret_cast<char*>(&command);
+  if (ioctl(socket, SIOCETHTOOL, &request) != 0) return 0;
+  const std::uint32_t speed = ethtool_cmd_speed(&command);
+  return speed > INT32_MAX ? 0 : static_cast<int>(speed);  // SPEED_UNKNOWN is -1
 }
 
 bool InOneSubnet(const Interface& one, const Interface& other) {
@@ -99,6 +116,13 @@ base::Result<std::vector<Interface>> InterfacePatterns::Choose(
     return matched;
   };
   if (wanted_.empty()) choose("*");
+  // A slow link beside a fast one (the one for administration, often) costs more than it carries.
+  if (!given_ && !chosen.empty()) {
+    const int fastest = std::ranges::max(chosen, {}, &Interface::megabits).megabits;
+    std::erase_if(chosen, [fastest](const Interface& one) {
+      return one.megabits == 0 || one.megabits < fastest;
+    });
+  }
   for (const std::string& pattern : wanted_) {
     if (choose(pattern)) continue;
     std::string names;
@@ -116,6 +140,7 @@ std::vector<Interface> InterfacesOfThisHost() {
   ifaddrs* list = nullptr;
   if (getifaddrs(&list) != 0) return {};
   const std::unique_ptr<ifaddrs, decltype(&freeifaddrs)> owner(list, &freeifaddrs);
+  const base::UniqueFd socket(::socket(AF_INET, SOCK_DGRAM | SOCK_CLOEXEC, 0));
   std::vector<Interface> found;
   for (const int family : {AF_INET, AF_INET6}) {
     for (const ifaddrs* at = list; at != nullptr; at = at->ifa_next) {
@@ -137,6 +162,7 @@ std::vector<Interface> InterfacesOfThisHost() {
         one.prefix_bits = BitsOf(&mask->sin6_addr, 16);
       }
       one.address = text;
+      one.megabits = Megabits(socket.get(), one.name);
       found.push_back(std::move(one));
     }
   }
