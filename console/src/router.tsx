@@ -39,8 +39,14 @@ export const runRoute = createRoute({
   component: lazyRouteComponent(() => import("./pages/run/run-page"), "RunPage"),
 });
 
+const topologyRoute = createRoute({
+  getParentRoute: () => root,
+  path: "/topology",
+  component: lazyRouteComponent(() => import("./pages/topology/topology-page"), "TopologyPage"),
+});
+
 export const router = createRouter({
-  routeTree: root.addChildren([home, runsRoute, runRoute]),
+  routeTree: root.addChildren([home, runsRoute, runRoute, topologyRoute]),
   parseSearch: parseQuery,
   stringifySearch: stringifyQuery,
   defaultErrorComponent: PageCrashed,

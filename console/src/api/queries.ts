@@ -13,6 +13,7 @@ export const recent = new RecentBatches();
 export const kMostSteps = 20_000;
 
 export const keys = {
+  topology: ["topology"] as const,
   runs: ["runs"] as const,
   run: (runId: string) => ["run", runId] as const,
   steps: (runId: string) => ["steps", runId] as const,
@@ -115,6 +116,15 @@ export function metricsQuery(runId: string, stepId: string) {
           list.items,
         );
     },
+  });
+}
+
+export function topologyQuery() {
+  return queryOptions({
+    queryKey: keys.topology,
+    queryFn: ({ signal }) => unwrap(client.GET("/api/v1/topology", { signal })),
+    // The server looks anew once a minute.
+    staleTime: 60_000,
   });
 }
 

@@ -18,3 +18,6 @@ export type MetricPoint = Schemas["MetricPoint"];
 export type MetricEvent = Schemas["MetricEvent"];
 export type MetricSeries = Schemas["MetricSeriesList"]["items"][number];
 export type Session = Schemas["Session"];
+export type Topology = Schemas["Topology"];
+export type TopologyPart = Schemas["TopologyPart"];
+export type TopologyLink = Schemas["TopologyLink"];

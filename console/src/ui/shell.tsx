@@ -24,6 +24,9 @@ export function Shell() {
           <Link to="/runs" activeProps={{ "aria-current": "page" }}>
             {t("app.runs")}
           </Link>
+          <Link to="/topology" activeProps={{ "aria-current": "page" }}>
+            {t("topology.title")}
+          </Link>
         </nav>
         <span className="spacer" />
         <Connection />
