@@ -7,6 +7,7 @@
 #include <array>
 #include <barrier>
 #include <cmath>
+#include <cstring>
 #include <functional>
 #include <numeric>
 #include <random>

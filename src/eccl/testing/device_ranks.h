@@ -2,7 +2,7 @@
 
 #include <gtest/gtest.h>
 
-#include <cstring>
+#include <algorithm>
 #include <string>
 #include <thread>
 #include <vector>
@@ -74,7 +74,7 @@ class Memory {
   }
   void Write(const std::vector<std::byte>& data) {
     if (device_ == nullptr) {
-      std::memcpy(at(), data.data(), data.size());
+      std::copy(data.begin(), data.end(), static_cast<std::byte*>(at()));
     } else {
       EXPECT_TRUE(device_->Copy(at(), data.data(), data.size(), regattaCopyHostToDevice).ok());
     }
@@ -82,7 +82,7 @@ class Memory {
   std::vector<std::byte> Read() {
     std::vector<std::byte> data(bytes_);
     if (device_ == nullptr) {
-      std::memcpy(data.data(), at(), bytes_);
+      std::copy_n(static_cast<const std::byte*>(at()), bytes_, data.begin());
     } else {
       EXPECT_TRUE(device_->Copy(data.data(), at(), bytes_, regattaCopyDeviceToHost).ok());
     }
